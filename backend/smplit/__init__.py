@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SMPLit: video, drawn paths and body poses become SMPL-X animation, on the user's own machine.
+
+Start reading in `cli.py`, then the pipeline it calls. Nothing heavy is imported here, because the
+Blender add-on imports `smplit.protocol`, `smplit.motion` and `smplit.axes` inside Blender's Python.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the video stages hand to the fitting stages. Pixels are of the upright (rotated) frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class PersonLandmarks:
+    """One person through one shot, dense over consecutive frames `first ... first + N - 1`.
+
+    Pixel coordinates: x right, y down, origin at the top-left corner of the top-left pixel.
+    """
+
+    person: int
+    first: int  # video frame index of row 0
+    seen: np.ndarray  # (N,) bool: a detector saw the person in this frame
+    boxes: np.ndarray  # (N,4) px x0, y0, x1, y1
+    body: np.ndarray  # (N,33,2) px, BlazePose order
+    body_confidence: np.ndarray  # (N,33) 0..1, 0 where unseen
+    body_world: np.ndarray  # (N,33,3) m, hip-centred, camera axes (x right, y down, z forward)
+    hands: np.ndarray  # (N,2,21,2) px; hand 0 is the person's LEFT, 1 the RIGHT
+    hand_confidence: np.ndarray  # (N,2) 0..1
+    hands_world: np.ndarray  # (N,2,21,3) m, hand-centred, camera axes
+    face: np.ndarray  # (N,468,3) px; z in px too, smaller is nearer
+    face_confidence: np.ndarray  # (N,) 0..1
+    face_blendshapes: np.ndarray | None = None  # (N,52) 0..1 ARKit, when that model is there
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+
+@dataclass
+class CameraMotion:
+    """The camera through one shot, relative to the shot's first frame.
+
+    `rotation` (N,3,3) takes vectors of the first frame's camera to frame n's camera (OpenCV axes).
+    `kind` is "static", "rotating" (turns about its centre) or "travelling" (its centre moves too).
+    """
+
+    rotation: np.ndarray
+    kind: str
+    K: np.ndarray  # (3,3) px
+    focal_source: str  # "given", "metadata" or "guess"
+    residual: np.ndarray  # (N,) px: median background reprojection error of the rotation-only model
