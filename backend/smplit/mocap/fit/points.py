@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where BlazePose's 33 landmarks sit on the SMPL-X body.
+
+Each landmark follows one joint rigidly, at an offset in that joint's rest axes. Points on the
+surface (nose, toes ...) take the offset from the body's own vertex, so that shape moves them;
+joint landmarks carry a constant offset, because what annotators click is not the SMPL-X joint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from smplit.body.model import SURFACE_POINTS, BodyModel
+from smplit.motion import JOINT_NAMES
+
+BLAZEPOSE_NAMES = (
+    "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
+    "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky", "left_index", "right_index",
+    "left_thumb", "right_thumb", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+    "left_heel", "right_heel", "left_foot_index", "right_foot_index",
+)
+
+# landmark: (joint it follows, surface point or None, offset in m for the LEFT side, trust 0..1).
+# The offset is in the joint's rest axes (x to the person's left, y up, z forward).
+_ATTACHMENT: dict[str, tuple[str, str | None, tuple[float, float, float], float]] = {
+    "nose": ("head", "nose", (0, 0, 0), 0.7),
+    "left_eye": ("head", "left_eye", (0, 0, 0), 0.5),
+    "left_ear": ("head", "left_ear", (0, 0, 0), 0.6),
+    "left_shoulder": ("left_collar", None, (0, 0, 0), 1.0),
+    "left_elbow": ("left_elbow", None, (0, 0, 0), 1.0),
+    "left_wrist": ("left_wrist", None, (0, 0, 0), 1.0),
+    "left_pinky": ("left_wrist", None, (0, 0, 0), 0.25),
+    "left_index": ("left_wrist", None, (0, 0, 0), 0.25),
+    "left_hip": ("pelvis", None, (0, 0, 0), 0.8),
+    "left_knee": ("left_knee", None, (0, 0, 0), 1.0),
+    "left_ankle": ("left_ankle", None, (0, 0, 0), 1.0),
+    "left_heel": ("left_ankle", "left_heel", (0, 0, 0), 0.5),
+    "left_foot_index": ("left_foot", "left_big_toe", (0, 0, 0), 0.5),
+}
+# The rest joint a joint landmark starts from, where it is not the followed joint itself.
+_BASE_JOINT = {
+    "left_shoulder": "left_shoulder", "left_hip": "left_hip", "left_pinky": "left_pinky1", "left_index": "left_index1",
+}
+
+
+@dataclass
+class BodyPoints:
+    """Landmarks as points of the body: index into BlazePose's 33, joint, rest offset (K,3), trust (K,)."""
+
+    landmarks: list[int]
+    joints: list[int]
+    offsets: Tensor
+    trust: Tensor
+
+    def positions(self, rotations: Tensor, joints: Tensor) -> Tensor:
+        """(T,22,3,3) global rotations and (T,22,3) m joints -> (T,K,3) m, same frame."""
+        return joints[:, self.joints] + (rotations[:, self.joints] @ self.offsets[None, :, :, None])[..., 0]
+
+
+def body_points(model: BodyModel, betas: Tensor) -> BodyPoints:
+    """The attachment of every used landmark for one shape (10,)."""
+    rest = model.rest_joints(betas)
+    surface = model.rest_surface_points(betas)
+    surface_index = {name: i for i, name in enumerate(SURFACE_POINTS)}
+    joint_index = {name: i for i, name in enumerate(JOINT_NAMES)}
+    landmarks, joints, offsets, trust = [], [], [], []
+    for name in BLAZEPOSE_NAMES:
+        mirrored = name.startswith("right_")
+        key = name.replace("right_", "left_") if mirrored else name
+        if key not in _ATTACHMENT:
+            continue
+        joint_name, surface_name, offset, weight = _ATTACHMENT[key]
+        side = (lambda text: text.replace("left_", "right_")) if mirrored else (lambda text: text)
+        joint = joint_index[side(joint_name)]
+        base = surface[surface_index[side(surface_name)]] if surface_name else rest[joint_index[side(_BASE_JOINT.get(key, joint_name))]]
+        shift = torch.tensor(offset, dtype=rest.dtype, device=rest.device)
+        if mirrored:
+            shift = shift * torch.tensor([-1.0, 1.0, 1.0], device=rest.device)
+        landmarks.append(BLAZEPOSE_NAMES.index(name))
+        joints.append(joint)
+        offsets.append(base - rest[joint] + shift)
+        trust.append(weight)
+    return BodyPoints(landmarks, joints, torch.stack(offsets), torch.tensor(trust, device=rest.device))

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user can ask of a capture. One definition feeds the command line, the server and the add-on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from smplit.errors import BadInput
+
+CHOICES = {
+    "body": ("auto", "wham", "hmr2"),
+    "hands": ("auto", "acr", "landmarks", "none"),
+    "face": ("auto", "smirk", "landmarks", "none"),
+    "trajectory": ("auto", "difftraj", "wham", "camera", "none"),
+    "camera": ("auto", "static", "moving"),
+}
+# Choices that need an estimator this version does not hold yet, and the one to use meanwhile.
+_NOT_YET = {
+    ("body", "wham"): "auto", ("body", "hmr2"): "auto", ("hands", "acr"): "landmarks", ("face", "smirk"): "landmarks",
+    ("trajectory", "difftraj"): "camera", ("trajectory", "wham"): "camera",
+}
+
+
+@dataclass
+class CaptureOptions:
+    """Options of `smplit capture`; the comment of each field is its help text."""
+
+    body: str = "auto"  # body estimator
+    hands: str = "auto"  # finger estimator, or none
+    face: str = "auto"  # expression estimator, or none
+    fit: bool = True  # refine the body over the whole clip
+    trajectory: str = "auto"  # where the world path comes from; none keeps the person in place
+    camera: str = "auto"  # static, moving, or decide from the background
+    focal: float | None = None  # focal length in pixels of the upright frame
+    people: str = "all"  # all, largest, or person numbers such as 1,3
+    flip_eval: bool = False  # average with the mirrored video (slower)
+    visualize: bool = False  # also write an overlay video and a contact sheet
+    range: str | None = None  # part of the video, A:B in seconds or mm:ss
+    device: str = "auto"  # auto, cpu, cuda, cuda:N or mps
+    seed: int = 0  # random seed
+
+    @classmethod
+    def from_dict(cls, values: dict) -> CaptureOptions:
+        """Options from the wire; unknown names are bad input."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise BadInput(f"Unknown capture option: {', '.join(unknown)}.", f"Known options: {', '.join(sorted(known))}.", "unknown_option")
+        options = cls(**values)
+        options.validate()
+        return options
+
+    def validate(self) -> None:
+        """All problems of the options at once, before any model is loaded.
+
+        Raises:
+            BadInput: some value is not allowed, or names an estimator that is not there yet.
+        """
+        problems = []
+        for name, allowed in CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                problems.append(f"--{name} {value!r} is not one of {', '.join(allowed)}")
+            elif (name, value) in _NOT_YET:
+                problems.append(f"--{name} {value} is not in this version; use --{name} {_NOT_YET[name, value]}")
+        if self.flip_eval:
+            problems.append("--flip-eval needs the WHAM body, which is not in this version; leave it out")
+        if self.focal is not None and not 10 <= float(self.focal) <= 1e6:
+            problems.append(f"--focal {self.focal} is not a focal length in pixels (10 or more)")
+        if self.people not in ("all", "largest"):
+            try:
+                if not all(int(part) >= 1 for part in self.people.split(",")):
+                    raise ValueError
+            except ValueError:
+                problems.append(f"--people {self.people!r} is not 'all', 'largest' or numbers from 1 such as 1,3")
+        if problems:
+            raise BadInput("; ".join(problems) + ".", "Correct the option and run again.", "bad_option")
+
+    def person_numbers(self) -> set[int] | None:
+        """The asked-for person numbers, or None for `all` and `largest`."""
+        if self.people in ("all", "largest"):
+            return None
+        return {int(part) for part in self.people.split(",")}
