@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fit of the 22 body joints to landmarks over a whole clip: vectorised over frames, in windows.
+
+Stage "view" works in the camera alone. Stage "world" repeats it from there once gravity, floor and
+contacts are known, so that planted feet steady the depth that a single camera sees badly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import roma
+import torch
+from torch import Tensor
+
+from smplit.body.kinematics import joint_transforms
+from smplit.body.model import BodyModel
+from smplit.body.rotations import matrix_from_6d, sixd_from_matrix
+from smplit.mocap.fit import energy
+from smplit.mocap.fit.energy import LIMBS, Sigmas
+from smplit.mocap.fit.initial import initial_rotations, initial_translation, towards_person
+from smplit.mocap.fit.points import BLAZEPOSE_NAMES, BodyPoints, body_points
+from smplit.mocap.observations import CameraMotion, PersonLandmarks
+from smplit.motion import PARENTS
+
+WINDOW, OVERLAP = 240, 24  # frames: memory is bounded by one window
+_SHAPE_FRAMES = 160  # frames that decide the shape: the best seen, spread over the clip
+_ITERATIONS = {"shape": 60, "view": 90, "world": 60}
+_RATE = {"rotations": 0.03, "trans": 0.03, "betas": 0.05}
+# The unknowns are smoothed by a Gaussian of this width before use. It is no filter (the unknowns may
+# swing wider to make up for it) but a preconditioner: 90 steps then reach a lower energy than 300
+# without it, because the stiff high frequencies no longer hold the step size down.
+_PRECONDITION = 0.05  # s
+_FOOT_LANDMARKS = ("left_ankle", "left_foot_index", "right_ankle", "right_foot_index")
+
+
+@dataclass
+class Ground:
+    """What stage "world" knows: contacts (T,4), and whether the camera's centre stands still.
+
+    `up` (3,) and `floor` (4,): the up direction in the first camera's axes, and the height along it
+    at which each foot point of `CONTACT_NAMES` stands.
+    """
+
+    contacts: np.ndarray
+    up: np.ndarray
+    floor: np.ndarray
+
+
+@dataclass
+class BodyFit:
+    """Local rotations (T,22,3,3) (root in camera axes), `trans` (T,3) m in camera axes, `betas` (10,)."""
+
+    rotations: np.ndarray
+    trans: np.ndarray
+    betas: np.ndarray
+    confidence: np.ndarray = field(default_factory=lambda: np.zeros(0))  # (T,22) 0..1
+
+
+@dataclass
+class _Targets:
+    """Everything the energies compare with, as tensors over all frames."""
+
+    pixels: Tensor
+    weights: Tensor
+    directions: Tensor
+    direction_weights: Tensor
+    times: Tensor
+    to_first: Tensor
+    K: Tensor
+    wrists: Tensor | None
+    wrist_weights: Tensor | None
+    heads: Tensor | None
+    head_weights: Tensor | None
+    translating: bool
+
+    def window(self, frames: slice) -> _Targets:
+        def cut(value):
+            return value[frames] if isinstance(value, Tensor) and value.shape[:1] == self.times.shape else value
+
+        values = {name: cut(getattr(self, name)) for name in self.__dataclass_fields__}
+        values["K"] = self.K
+        return _Targets(**values)
+
+
+def _fill_gaps(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Linear interpolation of `values` (T,...) over frames that are not `known` (T,)."""
+    if known.all() or not known.any():
+        return values
+    index = np.arange(len(values))
+    flat = values.reshape(len(values), -1)
+    filled = np.stack([np.interp(index, index[known], column[known]) for column in flat.T], 1)
+    return filled.reshape(values.shape).astype(values.dtype)
+
+
+class BodyFitter:
+    """Fits one person through one shot; keeps what both stages share."""
+
+    def __init__(
+        self,
+        landmarks: PersonLandmarks,
+        camera: CameraMotion,
+        times: np.ndarray,
+        body: BodyModel,
+        wrists: tuple[np.ndarray, np.ndarray] | None = None,
+        head: tuple[np.ndarray, np.ndarray] | None = None,
+        sigmas: Sigmas | None = None,
+        check: Callable[[int, int], None] = lambda done, total: None,
+    ):
+        """
+        Args:
+            landmarks: N frames of one person.
+            camera: rotation (N,3,3) of exactly those frames.
+            times: (N,) s.
+            wrists: palm orientations (N,2,3,3) in camera axes and their trust (N,2).
+            head: head orientations (N,3,3) in camera axes and their trust (N,).
+            check: called with (iterations done, total); may raise `Cancelled`.
+        """
+        self.body, self.camera, self.landmarks, self.check = body, camera, landmarks, check
+        self.sigmas = sigmas or Sigmas()
+        seen = landmarks.seen.astype(bool)
+        world = _fill_gaps(landmarks.body_world.astype(np.float32), seen)
+        boxes = _fill_gaps(landmarks.boxes.astype(np.float32), seen)
+        self.turned = torch.as_tensor(np.einsum("tij,tkj->tki", towards_person(boxes, camera.K), world), dtype=torch.float32)
+        self.pixels = torch.as_tensor(_fill_gaps(landmarks.body.astype(np.float32), seen))
+        self.trust = torch.as_tensor((landmarks.body_confidence * seen[:, None]).astype(np.float32)).clamp(0, 1) ** 2
+        self.times = torch.as_tensor(np.asarray(times - times[0], np.float32))
+        self.wrists, self.head = wrists, head
+        self.to_first = torch.as_tensor(np.transpose(camera.rotation, (0, 2, 1)), dtype=torch.float32)
+        self.K = torch.as_tensor(camera.K, dtype=torch.float32)
+        self.betas = torch.zeros(10)
+        self.points = body_points(body, self.betas)
+        self._steps_done = 0
+        windows = len(self._windows())
+        self._steps_total = _ITERATIONS["shape"] + windows * (_ITERATIONS["view"] + _ITERATIONS["world"])
+
+    def _windows(self) -> list[slice]:
+        frames, starts = len(self.times), [0]
+        while starts[-1] + WINDOW < frames:
+            starts.append(starts[-1] + WINDOW - OVERLAP)
+        return [slice(s, min(s + WINDOW, frames)) for s in starts]
+
+    def _targets(self) -> _Targets:
+        names = [BLAZEPOSE_NAMES[i] for i in self.points.landmarks]
+        self.pairs = torch.tensor([[names.index(a), names.index(b)] for a, b in LIMBS])
+        used = self.points.landmarks
+        ends = self.turned[:, used]
+        limb = ends[:, self.pairs[:, 1]] - ends[:, self.pairs[:, 0]]
+        directions = torch.nn.functional.normalize(limb, dim=-1)
+        weights = self.trust[:, used] * self.points.trust
+        direction_weights = torch.minimum(weights[:, self.pairs[:, 0]], weights[:, self.pairs[:, 1]])
+        as_tensor = lambda array: None if array is None else torch.as_tensor(np.asarray(array, np.float32))  # noqa: E731
+        wrists, wrist_weights = self.wrists or (None, None)
+        heads, head_weights = self.head or (None, None)
+        return _Targets(
+            self.pixels[:, used], weights, directions, direction_weights, self.times, self.to_first, self.K,
+            as_tensor(wrists), as_tensor(wrist_weights), as_tensor(heads), as_tensor(head_weights),
+            self.camera.kind == "travelling",
+        )
+
+    def _tick(self) -> None:
+        self._steps_done += 1
+        if self._steps_done % 10 == 0:
+            self.check(self._steps_done, self._steps_total)
+
+    def fit_view(self) -> BodyFit:
+        """Stage "view": shape first, then pose and translation of every frame in camera axes."""
+        targets = self._targets()
+        start = initial_rotations(self.turned, self.body.rest_joints(self.betas))
+        rotations, joints = joint_transforms(start, self.body.rest_joints(self.betas)[:22])
+        trans = initial_translation(self.points.positions(rotations, joints), targets.pixels, targets.weights, self.K)
+        trans = _despike(trans, targets.weights.sum(1))
+        chosen = self._shape_frames(targets)
+        sixd = sixd_from_matrix(start)
+        part = _select(targets, chosen)
+        part.times = torch.arange(len(chosen)) * 1e3  # so far apart that no smoothness acts between them
+        _, _, self.betas = self._optimise(sixd[chosen], trans[chosen], part, "shape", fit_shape=True)
+        self.points = body_points(self.body, self.betas)
+        rotations, joints = joint_transforms(start, self.body.rest_joints(self.betas)[:22])
+        trans = initial_translation(self.points.positions(rotations, joints), targets.pixels, targets.weights, self.K)
+        trans = _despike(trans, targets.weights.sum(1))
+        return self._fit_windows(sixd, trans, targets, "view", None)
+
+    def fit_world(self, start: BodyFit, ground: Ground) -> BodyFit:
+        """Stage "world": from `start`, with planted feet held to the floor (static or turning camera)."""
+        sixd = sixd_from_matrix(torch.as_tensor(start.rotations, dtype=torch.float32))
+        return self._fit_windows(sixd, torch.as_tensor(start.trans, dtype=torch.float32), self._targets(), "world", ground)
+
+    def _shape_frames(self, targets: _Targets) -> Tensor:
+        quality = targets.weights.sum(1)
+        count = min(_SHAPE_FRAMES, len(quality))
+        bins = torch.linspace(0, len(quality), count + 1).long()
+        return torch.stack([b0 + quality[b0:b1].argmax() for b0, b1 in zip(bins[:-1], bins[1:], strict=True)])
+
+    def _fit_windows(self, sixd: Tensor, trans: Tensor, targets: _Targets, stage: str, ground: Ground | None) -> BodyFit:
+        out_sixd, out_trans = sixd.clone(), trans.clone()
+        for number, frames in enumerate(self._windows()):
+            fitted_sixd, fitted_trans, _ = self._optimise(
+                sixd[frames], trans[frames], targets.window(frames), stage, ground=_cut_ground(ground, frames)
+            )
+            if number == 0:
+                out_sixd[frames], out_trans[frames] = fitted_sixd, fitted_trans
+                continue
+            # Cross-fade the overlap, so that windows join without a step.
+            ramp = torch.linspace(0, 1, OVERLAP + 2)[1:-1]
+            lap = slice(frames.start, frames.start + OVERLAP)
+            out_sixd[lap] = torch.lerp(out_sixd[lap], fitted_sixd[:OVERLAP], ramp[:, None, None])
+            out_trans[lap] = torch.lerp(out_trans[lap], fitted_trans[:OVERLAP], ramp[:, None])
+            rest = slice(frames.start + OVERLAP, frames.stop)
+            out_sixd[rest], out_trans[rest] = fitted_sixd[OVERLAP:], fitted_trans[OVERLAP:]
+        return BodyFit(
+            matrix_from_6d(out_sixd).numpy(), out_trans.numpy(), self.betas.numpy(), self._joint_confidence(targets)
+        )
+
+    def _joint_confidence(self, targets: _Targets) -> np.ndarray:
+        """(T,22): the best landmark that a joint's subtree shows, since a seen hand fixes the elbow."""
+        confidence = np.zeros((len(self.times), 22), np.float32)
+        for landmark, joint in enumerate(self.points.joints):
+            confidence[:, joint] = np.maximum(confidence[:, joint], self.trust[:, self.points.landmarks[landmark]].numpy())
+        for joint in range(21, 0, -1):
+            parent = PARENTS[joint]
+            confidence[:, parent] = np.maximum(confidence[:, parent], confidence[:, joint])
+        return confidence
+
+    def _optimise(
+        self, sixd: Tensor, trans: Tensor, targets: _Targets, stage: str, fit_shape: bool = False, ground: Ground | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        sixd, trans = sixd.clone().requires_grad_(), trans.clone().requires_grad_()
+        betas = self.betas.clone().requires_grad_(fit_shape)
+        groups = [{"params": [sixd], "lr": _RATE["rotations"]}, {"params": [trans], "lr": _RATE["trans"]}]
+        if fit_shape:
+            groups.append({"params": [betas], "lr": _RATE["betas"]})
+        optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99))
+        steps = _ITERATIONS[stage]
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, [group["lr"] for group in groups], total_steps=steps, pct_start=0.15, div_factor=4, final_div_factor=25
+        )
+        points = self.points
+        rest = self.body.rest_joints(self.betas)[:22]
+        kernel = None if fit_shape else _gaussian_kernel(_PRECONDITION / max(_median_step(targets.times), 1e-3))
+        for _ in range(steps):
+            optimiser.zero_grad(set_to_none=True)
+            if fit_shape:
+                points = body_points(self.body, betas)
+                rest = self.body.rest_joints(betas)[:22]
+            local, place = matrix_from_6d(_convolve(sixd, kernel)), _convolve(trans, kernel)
+            loss = self._energy(local, place, rest, points, targets, ground)
+            if fit_shape:
+                # Frames repeat the same evidence about one shape: the prior counts as many of them.
+                loss = loss + (betas**2).sum() / self.sigmas.shape**2 * (0.5 * len(trans))
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            self._tick()
+        return _convolve(sixd.detach(), kernel), _convolve(trans.detach(), kernel), betas.detach()
+
+    def _energy(
+        self, local: Tensor, trans: Tensor, rest: Tensor, points: BodyPoints, targets: _Targets, ground: Ground | None
+    ) -> Tensor:
+        s = self.sigmas
+        rotations, joints = joint_transforms(local, rest)
+        marks = points.positions(rotations, joints)
+        total = energy.reprojection(marks + trans[:, None], targets.pixels, targets.weights, targets.K, s)
+        total = total + energy.bone_directions(marks, self.pairs, targets.directions, targets.direction_weights, s)
+        total = total + energy.anatomy(local, rest, s)
+        if targets.wrists is not None:
+            off = energy.geodesic_squared(rotations[:, 20:22], targets.wrists)
+            total = total + (targets.wrist_weights * off).sum() / s.wrist**2
+        if targets.heads is not None:
+            total = total + (targets.head_weights * energy.geodesic_squared(rotations[:, 15], targets.heads)).sum() / s.head**2
+        if len(trans) < 3:
+            return total
+        # Smoothness belongs to the world: undo the camera's own turning.
+        place = (targets.to_first @ trans[..., None])[..., 0]
+        relative = ((joints - joints[:, :1]) @ targets.to_first.transpose(1, 2))
+        total = total + (energy.second_difference(relative, targets.times) ** 2).sum() / s.acceleration**2
+        total = total + (energy.second_difference(place, targets.times) ** 2).sum() / s.root_acceleration**2
+        root = (targets.to_first @ local[:, 0])[:, None]
+        turning = energy.second_difference(torch.cat([root, local[:, 1:]], 1), targets.times)
+        total = total + (turning**2).sum() / s.turning**2 / 2.0
+        if ground is not None:
+            total = total + self._ground_energy(marks, joints, trans, targets, ground)
+        return total
+
+    def _ground_energy(self, marks: Tensor, joints: Tensor, trans: Tensor, targets: _Targets, ground: Ground) -> Tensor:
+        s = self.sigmas
+        names = [BLAZEPOSE_NAMES[i] for i in self.points.landmarks]
+        feet = marks[:, [names.index(n) for n in _FOOT_LANDMARKS]] + trans[:, None]
+        feet = feet @ targets.to_first.transpose(1, 2)
+        contacts = torch.as_tensor(ground.contacts, dtype=torch.float32)
+        step = (targets.times[1:] - targets.times[:-1]).clamp(min=1e-3)[:, None, None]
+        both = torch.minimum(contacts[1:], contacts[:-1])
+        speed = (((feet[1:] - feet[:-1]) / step) ** 2).sum(-1)
+        total = (both * speed).sum() / s.contact_speed**2
+        height = feet @ torch.as_tensor(ground.up, dtype=torch.float32) - torch.as_tensor(ground.floor, dtype=torch.float32)
+        return total + (contacts * height**2).sum() / s.contact_height**2
+
+
+def _median_step(times: Tensor) -> float:
+    return float((times[1:] - times[:-1]).median()) if len(times) > 1 else 1.0
+
+
+def _gaussian_kernel(sigma: float) -> Tensor | None:
+    """Normalised weights over whole frames; None where frames are too far apart to matter."""
+    if sigma < 0.3:
+        return None
+    reach = int(3.0 * sigma + 1.0)
+    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
+    return (weights / weights.sum())[None, None]
+
+
+def _convolve(values: Tensor, kernel: Tensor | None) -> Tensor:
+    """(T,...) convolved over frames, the ends held."""
+    if kernel is None:
+        return values
+    reach = kernel.shape[-1] // 2
+    columns = values.reshape(len(values), -1).T[:, None]
+    columns = torch.nn.functional.pad(columns, (reach, reach), mode="replicate")
+    return torch.nn.functional.conv1d(columns, kernel)[:, 0].T.reshape(values.shape)
+
+
+def _select(targets: _Targets, index: Tensor) -> _Targets:
+    values = {}
+    for name in targets.__dataclass_fields__:
+        value = getattr(targets, name)
+        per_frame = isinstance(value, Tensor) and name != "K" and len(value) == len(targets.times)
+        values[name] = value[index] if per_frame else value
+    return _Targets(**values)
+
+
+def _cut_ground(ground: Ground | None, frames: slice) -> Ground | None:
+    return None if ground is None else Ground(ground.contacts[frames], ground.up, ground.floor)
+
+
+def _despike(trans: Tensor, quality: Tensor, reach: int = 5) -> Tensor:
+    """Translations (T,3) of frames with little evidence replaced by the running median around them."""
+    if len(trans) < 3:
+        return trans
+    padded = torch.cat([trans[:1].expand(reach, 3), trans, trans[-1:].expand(reach, 3)])
+    median = padded.unfold(0, 2 * reach + 1, 1).median(-1).values
+    wild = ((trans - median).norm(dim=-1) > 0.15 * median.norm(dim=-1)) | (quality < 2.0)
+    return torch.where(wild[:, None], median, trans)
+
+
+def rotvecs(fit: BodyFit) -> np.ndarray:
+    """(T,22,3) axis-angle of a fit, rad."""
+    return roma.rotmat_to_rotvec(torch.as_tensor(fit.rotations)).numpy()
+
+

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The terms of the whole-clip fit. Every residual is divided by its standard deviation, so that the
+sum is a negative log-likelihood and no further weights are needed.
+
+After SMPLify (Bogo et al. 2016) and SMPLify-X (Pavlakos et al. 2019) in spirit; the terms here are
+temporal and were written from the papers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from smplit.motion import BODY_JOINTS
+
+_J = {name: i for i, name in enumerate(BODY_JOINTS)}
+
+
+@dataclass
+class Sigmas:
+    """Standard deviations of the residuals, tuned on the tuning clips of tools/make_truth_clips.py."""
+
+    pixel: float = 0.015  # m at the person's depth, of a confident landmark
+    pixel_outlier: float = 4.0  # sigmas beyond which a landmark counts as wrong
+    bone: float = 0.06  # m, end of a limb against the detector's 3D direction
+    acceleration: float = 15.0  # m/s2 of joints
+    root_acceleration: float = 6.0  # m/s2 of the root along the viewing ray
+    turning: float = 60.0  # rad/s2 of local rotations
+    hinge: float = 0.06  # sideways part of a forearm's or shin's unit direction
+    pose: float = 1.0  # scales the per-joint rest deviations
+    shape: float = 1.0  # betas are in standard deviations already
+    contact_speed: float = 0.05  # m/s of a planted foot point
+    contact_height: float = 0.01  # m of a planted foot point above its standing height
+    wrist: float = 0.25  # rad, hand landmarks' palm orientation
+    head: float = 0.15  # rad, face landmarks' head orientation
+
+
+# How far each joint usually bends from rest, rad (one number per joint: the prior's width).
+_POSE_WIDTH = {
+    "spine1": 0.2, "spine2": 0.15, "spine3": 0.15, "neck": 0.3, "head": 0.3, "collar": 0.15, "shoulder": 1.2,
+    "elbow": 1.5, "wrist": 0.35, "hip": 0.9, "knee": 1.5, "ankle": 0.35, "foot": 0.15,
+}
+POSE_WIDTHS = torch.tensor(
+    [_POSE_WIDTH[name.replace("left_", "").replace("right_", "")] for name in BODY_JOINTS[1:]]
+)
+LIMBS = (
+    ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("right_shoulder", "right_elbow"),
+    ("right_elbow", "right_wrist"), ("left_hip", "left_knee"), ("left_knee", "left_ankle"),
+    ("right_hip", "right_knee"), ("right_knee", "right_ankle"), ("left_shoulder", "right_shoulder"),
+    ("left_hip", "right_hip"), ("left_hip", "left_shoulder"), ("right_hip", "right_shoulder"),
+    ("left_heel", "left_foot_index"), ("right_heel", "right_foot_index"), ("left_ear", "nose"), ("right_ear", "nose"),
+)
+
+
+def robust(squared: Tensor, outlier: float) -> Tensor:
+    """Geman-McClure: quadratic near zero, flat at outlier^2 (squared residuals in sigmas)."""
+    limit = outlier * outlier
+    return limit * squared / (limit + squared)
+
+
+def reprojection(points: Tensor, pixels: Tensor, weights: Tensor, K: Tensor, sigmas: Sigmas) -> Tensor:
+    """(T,K,3) m camera frame against (T,K,2) px, weights (T,K): sum over all landmarks.
+
+    The residual is measured in metres at the person's depth, so that a near person does not
+    outweigh the temporal terms; the depth used for that carries no gradient.
+    """
+    depth = points[..., 2:].clamp(min=0.1)
+    u = points[..., :2] / depth * torch.stack([K[0, 0], K[1, 1]]) + torch.stack([K[0, 2], K[1, 2]])
+    metres = (u - pixels) * (depth.detach().median(1, keepdim=True).values / K[0, 0])
+    squared = (metres * metres).sum(-1) / sigmas.pixel**2
+    return (weights * robust(squared, sigmas.pixel_outlier)).sum()
+
+
+def bone_directions(points: Tensor, pairs: Tensor, directions: Tensor, weights: Tensor, sigmas: Sigmas) -> Tensor:
+    """Limbs of the body, `points` (T,K,3) joined by `pairs` (P,2), against unit `directions` (T,P,3)."""
+    limb = points[:, pairs[:, 1]] - points[:, pairs[:, 0]]
+    length = limb.detach().norm(dim=-1, keepdim=True)
+    squared = ((limb - length * directions) ** 2).sum(-1) / sigmas.bone**2
+    return (weights * robust(squared, 4.0)).sum()
+
+
+def second_difference(values: Tensor, times: Tensor) -> Tensor:
+    """(T,...) over (T,) s -> (T-2,...) per s2, for uneven times too."""
+    step = (times[1:] - times[:-1]).clamp(min=1e-3).reshape(-1, *([1] * (values.dim() - 1)))
+    velocity = (values[1:] - values[:-1]) / step
+    return (velocity[1:] - velocity[:-1]) / ((step[1:] + step[:-1]) / 2.0)
+
+
+def anatomy(local: Tensor, rest: Tensor, sigmas: Sigmas) -> Tensor:
+    """Hinges bend one way and in one plane; other joints stay near rest. (T,22,3,3) -> scalar."""
+    total = local.new_zeros(())
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        knee, elbow = _J[f"{side}_knee"], _J[f"{side}_elbow"]
+        shin = torch.nn.functional.normalize(rest[_J[f"{side}_ankle"]] - rest[knee], dim=-1)
+        bent = local[:, knee] @ shin
+        total = total + ((bent[:, 0] - shin[0]) ** 2).sum() / sigmas.hinge**2
+        total = total + (torch.relu(bent[:, 2] - shin[2] - 0.02) ** 2).sum() / 0.03**2
+        # Twist of the shin: its x axis must stay sideways.
+        total = total + ((1.0 - local[:, knee, 0, 0]) ** 2).sum() / 0.02**2 * 0.25
+        forearm = torch.nn.functional.normalize(rest[_J[f"{side}_wrist"]] - rest[elbow], dim=-1)
+        bent = local[:, elbow] @ forearm
+        total = total + ((bent[:, 1] - forearm[1]) ** 2).sum() / sigmas.hinge**2
+        total = total + (torch.relu(-(bent[:, 2] - forearm[2]) - 0.02) ** 2).sum() / 0.03**2
+        total = total + ((1.0 - local[:, elbow, 1, 1]) ** 2).sum() / 0.25**2
+    # 2(1-cos) = (trace deficit): squared angle for small angles, bounded for large ones.
+    squared_angle = 3.0 - local[:, 1:].diagonal(dim1=2, dim2=3).sum(-1)
+    return total + (squared_angle / (POSE_WIDTHS * sigmas.pose) ** 2).sum()
+
+
+def geodesic_squared(rotation: Tensor, target: Tensor) -> Tensor:
+    """Squared angle (for small angles) between (...,3,3) rotations, smooth everywhere."""
+    return 3.0 - (rotation * target).sum((-1, -2))

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts every person of a shot into one world: Z up, floor at zero, feet planted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from smplit.body.kinematics import joint_transforms
+from smplit.body.model import SURFACE_POINTS, BodyModel
+from smplit.mocap.fit.body_fit import BodyFit, Ground
+from smplit.mocap.observations import CameraMotion
+from smplit.mocap.world import contacts as contact
+from smplit.mocap.world.foot_lock import lock_feet
+from smplit.mocap.world.gravity import estimate_up, world_rotation
+from smplit.motion import BODY_JOINTS, PARENTS
+
+_J = {name: i for i, name in enumerate(BODY_JOINTS)}
+# Sole points: below the ankle (heel) and below the toes, each side.
+_SOLES = (("left_ankle", "left_heel"), ("left_foot", "left_big_toe"), ("right_ankle", "right_heel"), ("right_foot", "right_big_toe"))
+_LEGS_SEEN = 0.35  # mean leg confidence below which feet decide nothing
+
+
+@dataclass
+class PersonTrack:
+    """One fitted person: rows `first ...` of the shot, with what the world stages need."""
+
+    fit: BodyFit
+    first: int
+    times: np.ndarray  # (T,) s
+    camera_rotation: np.ndarray  # (T,3,3) first camera -> this frame's camera
+    legs: np.ndarray  # (T,) 0..1 trust in the legs
+
+    @property
+    def legs_seen(self) -> bool:
+        return float(self.legs.mean()) > _LEGS_SEEN
+
+
+@dataclass
+class PlacedPerson:
+    """World motion: `rotations` (T,22,3,3) local, root in the world; `root` (T,3) m pelvis position."""
+
+    rotations: np.ndarray
+    root: np.ndarray
+    contacts: np.ndarray
+    camera_R: np.ndarray
+    camera_t: np.ndarray
+
+
+def body_in_axes(body: BodyModel, fit: BodyFit, to_axes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Global rotations (T,22,3,3), joints (T,22,3), sole points (T,4,3) of a fit, turned by `to_axes` (T,3,3).
+
+    Positions stay relative to the camera's centre.
+    """
+    betas = torch.as_tensor(fit.betas)
+    rest = body.rest_joints(betas)
+    rotations, joints = joint_transforms(torch.as_tensor(fit.rotations, dtype=torch.float32), rest[:22])
+    surface = body.rest_surface_points(betas)
+    names = list(SURFACE_POINTS)
+    soles = []
+    for joint, point in _SOLES:
+        offset = surface[names.index(point)] - rest[_J[joint]]
+        offset = torch.stack([offset[0] * 0, _sole_height(surface, names) - rest[_J[joint], 1], offset[2]])
+        soles.append(joints[:, _J[joint]] + rotations[:, _J[joint]] @ offset)
+    turn = torch.as_tensor(to_axes, dtype=torch.float32)
+    trans = torch.as_tensor(fit.trans, dtype=torch.float32)[:, None]
+    place = lambda points: ((points + trans) @ turn.transpose(1, 2)).numpy().astype(np.float64)  # noqa: E731
+    return (turn[:, None] @ rotations).numpy().astype(np.float64), place(joints), place(torch.stack(soles, 1))
+
+
+def _sole_height(surface: torch.Tensor, names: list[str]) -> torch.Tensor:
+    """Rest height of the sole: the lowest of heels and toes, less the toe vertex's height above it."""
+    feet = [names.index(n) for n in ("left_heel", "right_heel", "left_big_toe", "right_big_toe")]
+    return surface[feet, 1].min() - 0.01
+
+
+def shot_up(body: BodyModel, people: list[PersonTrack]) -> tuple[np.ndarray, float]:
+    """Up direction (3,) in the first camera's axes and its spread (rad), from all people."""
+    joints, weights, seconds = [], [], []
+    for person in people:
+        _, positions, _ = body_in_axes(body, person.fit, np.transpose(person.camera_rotation, (0, 2, 1)))
+        joints.append(positions)
+        weights.append(person.legs if person.legs_seen else np.full(len(person.legs), 0.05))
+        seconds.append(float(person.times[-1] - person.times[0]))
+    return estimate_up(joints, weights, seconds)
+
+
+def find_ground(body: BodyModel, person: PersonTrack, up: np.ndarray, camera: CameraMotion) -> Ground | None:
+    """Contacts and standing heights for the fit's world stage; None when the legs are unseen."""
+    if not person.legs_seen:
+        return None
+    _, joints, soles = body_in_axes(body, person.fit, np.transpose(person.camera_rotation, (0, 2, 1)))
+    contacts = contact.foot_contacts(soles, up, person.times, camera.kind == "travelling") * person.legs[:, None]
+    feet = np.stack([joints[:, _J["left_ankle"]], soles[:, 1], joints[:, _J["right_ankle"]], soles[:, 3]], 1)
+    heights = feet @ up
+    floor = np.array([_weighted_median(heights[:, i], contacts[:, i]) for i in range(4)])
+    # Both feet stand on one floor.
+    floor[[0, 2]] = floor[[0, 2]].mean()
+    floor[[1, 3]] = floor[[1, 3]].mean()
+    return Ground(contacts, up, floor)
+
+
+def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order] + 1e-6)
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def place_people(body: BodyModel, people: list[PersonTrack], up: np.ndarray, camera: CameraMotion, in_place: bool = False) -> list[PlacedPerson]:
+    """World motion of every person; the first one's first frame stands at x = y = 0.
+
+    Args:
+        in_place: keep everyone where they first stood (`--trajectory none`).
+    """
+    to_world = world_rotation(up)
+    parts = []
+    for person in people:
+        turn = to_world[None] @ np.transpose(person.camera_rotation, (0, 2, 1))
+        rotations, joints, soles = body_in_axes(body, person.fit, turn)
+        feet_contacts = contact.foot_contacts(soles, np.array([0.0, 0.0, 1.0]), person.times, camera.kind == "travelling")
+        parts.append([person, turn, rotations, joints, soles, feet_contacts * person.legs[:, None] * person.legs_seen])
+    if camera.kind == "travelling":
+        _travel(parts)
+    floor = _floor(parts)
+    for part in parts:
+        part[3][..., 2] -= floor
+        part[4][..., 2] -= floor
+    if in_place:
+        for part in parts:
+            drift = part[3][:, 0] - part[3][:1, 0]
+            drift[:, 2] = 0.0
+            part[3] -= drift[:, None]
+            part[4] -= drift[:, None]
+    origin = parts[0][3][0, 0] * np.array([1.0, 1.0, 0.0])
+    placed = []
+    for person, turn, rotations, joints, soles, feet_contacts in parts:
+        joints, soles = joints - origin, soles - origin
+        shift = np.zeros((len(joints), 3))
+        if person.legs_seen and not in_place:
+            rotations, shift = lock_feet(rotations, joints, soles, feet_contacts, person.times)
+        root = joints[:, 0] + shift
+        camera_R = np.transpose(turn, (0, 2, 1))
+        rest = body.rest_joints(torch.as_tensor(person.fit.betas))[0].numpy()
+        # The camera is where it sees the unlocked root: x_cam = R x_world + t.
+        camera_t = person.fit.trans + rest - np.einsum("tij,tj->ti", camera_R, joints[:, 0])
+        if camera.kind == "static":
+            camera_t = np.broadcast_to(np.median(camera_t, axis=0), camera_t.shape).copy()
+        placed.append(PlacedPerson(_local(rotations), root, feet_contacts, camera_R, camera_t))
+    return placed
+
+
+def _local(rotations: np.ndarray) -> np.ndarray:
+    parents = np.array([max(p, 0) for p in PARENTS[:22]])
+    local = np.transpose(rotations[:, parents], (0, 1, 3, 2)) @ rotations
+    local[:, 0] = rotations[:, 0]
+    return local
+
+
+def _floor(parts: list) -> float:
+    """Height of the floor: where planted soles are; unseen feet stand where straight legs put them."""
+    heights = np.concatenate([part[4][..., 2].ravel() for part in parts])
+    weights = np.concatenate([part[5].ravel() for part in parts])
+    if weights.sum() > 1.0:
+        return _weighted_median(heights, weights)
+    return float(np.median(np.concatenate([part[4][..., 2].min(1) for part in parts])))
+
+
+def _travel(parts: list) -> None:
+    """Moves everyone by the path that the planted feet of the longest-seen person imply.
+
+    A camera that travels along hides the path from the picture; what is left is that a planted
+    foot does not move. Others are placed by the camera path that follows from that person.
+    """
+    leader = max(parts, key=lambda part: float(part[5].sum()) + len(part[3]) * 1e-3)
+    path = _path_from_feet(leader[3], leader[4], leader[5], leader[0].times)
+    moved = path - leader[3][:, 0]
+    for part in parts:
+        rows = np.clip(np.arange(len(part[3])) + part[0].first - leader[0].first, 0, len(moved) - 1)
+        part[3] += moved[rows][:, None]
+        part[4] += moved[rows][:, None]
+
+
+def _path_from_feet(joints: np.ndarray, soles: np.ndarray, contacts: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(T,3) m root path whose planted soles stand still on the floor."""
+    root = joints[:, 0]
+    relative = soles - root[:, None]
+    steady = contact.smooth(relative, times, 0.04)
+    speed = contact.velocity(steady, times)
+    # The lowest planted points carry the body.
+    lowest = steady[..., 2] - steady[..., 2].min(1, keepdims=True)
+    weight = (contacts + 0.02) * np.exp(-((lowest / 0.03) ** 2)) + 1e-6
+    carried = -(speed * weight[..., None]).sum(1) / weight.sum(1, keepdims=True)
+    carried = contact.smooth(carried, times, 0.08)
+    step = np.diff(times, prepend=times[0])[:, None]
+    path = np.cumsum(carried * step, axis=0)
+    path[:, 2] = -contact.smooth(steady[..., 2].min(1), times, 0.1)
+    return path
