@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Results appear whole or not at all: files are written aside and moved in at the end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from smplit.errors import BadInput, NoSpace
+from smplit.motion import Motion
+
+
+class OutputFolder:
+    """`with OutputFolder(dir) as folder: folder.save(...); folder.commit()`.
+
+    Without `commit` (an error, Ctrl-C, a cancel) nothing of this run stays, and a folder that this
+    run made is removed again.
+    """
+
+    def __init__(self, final: Path):
+        self._final = final
+
+    def __enter__(self) -> OutputFolder:
+        if self._final.exists() and not self._final.is_dir():
+            raise BadInput(f"Output '{self._final}' is a file, not a folder.", "Choose a folder with -o.", "output_is_file")
+        self._made = not self._final.exists()
+        try:
+            self._final.mkdir(parents=True, exist_ok=True)
+            self.path = Path(tempfile.mkdtemp(prefix=".smplit-", dir=self._final))
+        except OSError as error:
+            raise _explain(error, self._final) from error
+        return self
+
+    def save(self, motion: Motion, name: str) -> Path:
+        """Writes one motion file aside; returns its temporary path."""
+        try:
+            return motion.save(self.path / name)
+        except OSError as error:
+            raise _explain(error, self._final) from error
+
+    def commit(self) -> None:
+        """Moves every file of this run into place, replacing those of an earlier run."""
+        try:
+            for file in sorted(self.path.iterdir()):
+                os.replace(file, self._final / file.name)
+        except OSError as error:
+            raise _explain(error, self._final) from error
+        self._made = False
+
+    def final(self, path: Path) -> Path:
+        """Where a file that `save` returned lies after `commit`."""
+        return self._final / path.name
+
+    def __exit__(self, kind, error, trace) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._made:
+            try:
+                self._final.rmdir()
+            except OSError:  # somebody else put a file there meanwhile
+                pass
+        if isinstance(error, OSError):
+            raise _explain(error, self._final) from error
+
+
+def _explain(error: OSError, folder: Path) -> Exception:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpace(f"No space left while writing to '{folder}'.", "Free some space, or choose another folder with -o, and run again.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return BadInput(f"Cannot write to '{folder}' ({error.strerror}).", "Choose a folder you may write to with -o.", "not_writable")
+    return error

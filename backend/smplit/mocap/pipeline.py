@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Capture, end to end: a video in, one motion file per person out.
+
+observe (decode, people, landmarks, camera; one pass) -> hands and face -> fit in the camera ->
+up, floor, contacts -> fit in the world -> placement, planted feet -> Motion.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import smplit
+from smplit.body.model import BodyModel
+from smplit.errors import BadInput
+from smplit.mocap.assemble import assemble_motion
+from smplit.mocap.fit.body_fit import BodyFit, BodyFitter
+from smplit.mocap.observe import ShotObservations, observe
+from smplit.mocap.observations import CameraMotion, PersonLandmarks
+from smplit.mocap.options import CaptureOptions
+from smplit.mocap.output import OutputFolder
+from smplit.mocap.world import placement
+from smplit.motion import Motion
+from smplit.progress import Reporter
+
+_log = logging.getLogger(__name__)
+_CHUNK = 120  # frames of a streamed piece: four seconds at 30 fps
+_LEG_LANDMARKS = [23, 24, 25, 26, 27, 28]  # BlazePose hips, knees, ankles
+
+
+@dataclass
+class CaptureResult:
+    """One person's file and what is worth telling about it."""
+
+    path: Path
+    motion: Motion
+    person: int
+    figures: dict = field(default_factory=dict)
+
+
+@dataclass
+class _Person:
+    """One person on the way through the stages."""
+
+    landmarks: PersonLandmarks
+    times: np.ndarray
+    camera: CameraMotion  # cut to the person's frames
+    fitter: BodyFitter | None = None
+    fit: BodyFit | None = None
+    face: object | None = None
+
+
+def capture(
+    video: str | Path, output: str | Path, options: CaptureOptions | None = None, reporter: Reporter | None = None,
+    body: BodyModel | None = None,
+) -> list[CaptureResult]:
+    """Captures every person of a video into `output/<video stem>_p<person>.npz`.
+
+    Raises:
+        BadInput: the video or an option cannot be used; nothing is written.
+        NoSpace: the disk filled up; half-written files are removed.
+        Cancelled: through `reporter.check`; nothing is left behind.
+    """
+    options = options or CaptureOptions()
+    reporter = reporter or Reporter()
+    options.validate()
+    video, output = Path(video), Path(output)
+    torch.manual_seed(options.seed)
+    body = body or BodyModel.load()
+    started = time.monotonic()
+    shots = observe(video, options, reporter)
+    observed = time.monotonic()
+    results: list[CaptureResult] = []
+    with OutputFolder(output) as folder:
+        for shot in shots:
+            for person, motion in _capture_shot(shot, body, options, reporter):
+                motion.extras.update(_provenance(video, body, options, person, shot))
+                path = folder.save(motion, f"{video.stem}_p{person}.npz")
+                results.append(CaptureResult(path, motion, person, _figures(motion)))
+                _stream(motion, person, reporter)
+        if options.visualize:
+            _visualize(video, results, folder, options, reporter)
+        folder.commit()
+    for result in results:
+        result.path = folder.final(result.path)
+    frames = sum(len(shot.frame_times) for shot in shots)
+    _log.info("observe %.1f s, rest %.1f s, %d frames", observed - started, time.monotonic() - observed, frames)
+    return results
+
+
+def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptions, reporter: Reporter) -> list[tuple[int, Motion]]:
+    people = [_Person(lm, *_cut_camera(shot, lm)) for lm in shot.people]
+    total = sum(len(p.landmarks) for p in people)
+    done = 0
+    for person in people:
+        reporter.check()
+        wrists, head = _orient_extremities(person, body, options)
+
+        def step(now: int, steps: int, base: int = done, size: int = len(person.landmarks)) -> None:
+            reporter.check()
+            reporter.stage("fit", base + int(size * min(now / steps, 1.0)), total)
+
+        person.fitter = BodyFitter(person.landmarks, person.camera, person.times, body, wrists, head, check=step)
+        person.fit = person.fitter.fit_view()
+        done += len(person.landmarks)
+    tracks = [_track(person, shot) for person in people]
+    up, _ = placement.shot_up(body, tracks)
+    if options.fit and options.trajectory != "none":
+        for person, track in zip(people, tracks, strict=True):
+            ground = placement.find_ground(body, track, up, person.camera)
+            if ground is not None:
+                person.fit = track.fit = person.fitter.fit_world(person.fit, ground)
+    placed = placement.place_people(body, tracks, up, shot.camera, in_place=options.trajectory == "none")
+    reporter.stage("fit", total, total)
+    motions = []
+    for person, track, place in zip(people, tracks, placed, strict=True):
+        reporter.check()
+        motions.append((person.landmarks.person, assemble_motion(person.landmarks, person.times, track.fit, place, person.face, person.camera.K, body, options)))
+    return motions
+
+
+def _orient_extremities(person: _Person, body: BodyModel, options: CaptureOptions) -> tuple:
+    """Palm and head orientations from hand and face landmarks, which see them better than the body's."""
+    wrists = head = None
+    if options.hands != "none":
+        from smplit.mocap.hands.landmark_fit import palm_orientations
+
+        wrists = palm_orientations(person.landmarks, person.camera.K, person.times)
+    if options.face != "none":
+        from smplit.mocap.face.landmark_fit import fit_face
+
+        person.face = fit_face(person.landmarks, body, person.times)
+        head = (person.face.head_rotation, person.face.confidence)
+    return wrists, head
+
+
+def _cut_camera(shot: ShotObservations, landmarks: PersonLandmarks) -> tuple[np.ndarray, CameraMotion]:
+    rows = slice(landmarks.first - shot.start, landmarks.first - shot.start + len(landmarks))
+    camera = shot.camera
+    return shot.frame_times[rows], CameraMotion(camera.rotation[rows], camera.kind, camera.K, camera.focal_source, camera.residual[rows])
+
+
+def _track(person: _Person, shot: ShotObservations) -> placement.PersonTrack:
+    legs = person.landmarks.body_confidence[:, _LEG_LANDMARKS].mean(1) * person.landmarks.seen
+    return placement.PersonTrack(person.fit, person.landmarks.first - shot.start, person.times, person.camera.rotation, legs)
+
+
+def _provenance(video: Path, body: BodyModel, options: CaptureOptions, person: int, shot: ShotObservations) -> dict:
+    return {
+        "smplit_version": np.array(smplit.__version__), "smplit_source": np.array(video.name),
+        "smplit_person": np.array(person), "smplit_body": np.array(body.name), "smplit_body_sha256": np.array(body.sha256),
+        "smplit_camera_kind": np.array(shot.camera.kind), "smplit_focal_source": np.array(shot.camera.focal_source),
+        "smplit_stages": np.array(f"landmarks+fit hands={options.hands} face={options.face} trajectory={options.trajectory}"),
+    }
+
+
+def _figures(motion: Motion) -> dict:
+    path = np.linalg.norm(np.diff(motion.trans[:, :2], axis=0), axis=-1).sum()
+    return {
+        "frames": len(motion), "seconds": round(float(motion.frame_times[-1] - motion.frame_times[0]), 3),
+        "seen": round(float(motion.valid.mean()), 3), "path_m": round(float(path), 3),
+    }
+
+
+def _stream(motion: Motion, person: int, reporter: Reporter) -> None:
+    arrays = motion.arrays()
+    timed = [n for n, a in arrays.items() if a.ndim and len(a) == len(motion) and n not in ("betas", "expression_names", "camera_K")]
+    for first in range(0, len(motion), _CHUNK):
+        piece = {name: arrays[name][first : first + _CHUNK] for name in timed}
+        if first == 0:
+            piece.update({n: a for n, a in arrays.items() if n not in timed})
+        reporter.chunk(person, first, piece)
+
+
+def _visualize(video: Path, results: list[CaptureResult], folder: OutputFolder, options: CaptureOptions, reporter: Reporter) -> None:
+    from smplit.view.overlay import render_overlay
+
+    if not results:
+        raise BadInput(f"No person was found in '{video}'.", "Choose another part of the video with --range.", "no_person")
+    render_overlay(
+        video, [r.motion for r in results], folder.path / f"{video.stem}_overlay.mp4", folder.path / f"{video.stem}_sheet.png", reporter
+    )
