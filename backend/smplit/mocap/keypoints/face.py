@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""468 face landmarks: MediaPipe Face Mesh without attention (Kartynnik et al. 2019; Google, Apache-2.0)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smplit.mocap.keypoints.blazepose import BodyLandmarks
+from smplit.mocap.keypoints.regions import Region, region_around
+from smplit.mocap.keypoints.sessions import Network, sigmoid
+
+_INPUT = 192
+_LEFT_EYE, _RIGHT_EYE = 263, 33  # outer eye corners, the person's left and right
+_BODY_FACE = list(range(0, 11))
+LEAST_PRESENCE = 0.5
+
+
+@dataclass(frozen=True)
+class FaceLandmarks:
+    """`points` (468,3) px, z too (smaller is nearer); `presence` 0..1; `region` for the next frame."""
+
+    points: np.ndarray
+    presence: float
+    region: Region
+
+
+def _level_angle(right_eye: np.ndarray, left_eye: np.ndarray) -> float:
+    """Angle that makes the eyes level in the crop; the person's right eye is at the picture's left."""
+    return float(np.arctan2(left_eye[1] - right_eye[1], left_eye[0] - right_eye[0]))
+
+
+def region_from_body(body: BodyLandmarks) -> Region | None:
+    """Where the face should be; None when it is turned away or unseen."""
+    if body.confidence[_BODY_FACE].mean() < 0.5:
+        return None
+    points = body.pixels[_BODY_FACE]
+    # A face seen from the front has the person's left eye to the right of the right one.
+    eyes = body.pixels[2] - body.pixels[5]
+    if eyes[0] <= 0 and abs(eyes[0]) > abs(eyes[1]):
+        return None
+    region = region_around(points, _level_angle(body.pixels[5], body.pixels[2]), 1.0)
+    # Body landmarks end at eyes and mouth; the whole face is about twice that, crop margin 1.5.
+    return Region(region.x, region.y, region.side * 1.9, region.angle)
+
+
+def region_from_landmarks(points: np.ndarray) -> Region:
+    """Region for the next frame from (468,3) px."""
+    return region_around(points[:, :2], _level_angle(points[_RIGHT_EYE, :2], points[_LEFT_EYE, :2]), 1.5)
+
+
+class FaceLandmarker:
+    """`landmarker(image, regions)` -> landmarks of every region, in one batch."""
+
+    def __init__(self, device: str = "cpu", threads: int | None = None):
+        self._network = Network("face_mesh", device, threads)
+
+    def __call__(self, image: np.ndarray, regions: list[Region]) -> list[FaceLandmarks]:
+        if not regions:
+            return []
+        points, presence = self._network(np.stack([region.crop(image, _INPUT) for region in regions]))
+        faces = []
+        for i, region in enumerate(regions):
+            raw = points[i].reshape(468, 3)
+            located = np.concatenate([region.to_image(raw[:, :2] / _INPUT), raw[:, 2:] / _INPUT * region.side], 1)
+            faces.append(FaceLandmarks(located, float(sigmoid(presence[i].ravel()[0])), region_from_landmarks(located)))
+        return faces
