@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from smplit.axes import matrix_from_axis_angle
-from smplit.errors import BadInput
+from .axes import matrix_from_axis_angle
+from .errors import BadInput
 
 BODY_JOINTS = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
