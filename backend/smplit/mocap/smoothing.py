@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import solveh_banded
 
+from smplit.axes import axis_angle_from_quaternion, matrix_from_axis_angle, quaternion_from_matrix
+
 _REST_PULL = 0.03  # weight of the rest value in a gap, against 1 for a certain sample
 
 
@@ -89,8 +91,6 @@ def smooth_rotations(
     rest_seconds: float = 0.35,
 ) -> np.ndarray:
     """(N,3,3) rotations smoothed as sign-aligned quaternions; arguments as in `smooth_curves`, `rest` (N,3,3)."""
-    from smplit.axes import matrix_from_axis_angle, axis_angle_from_quaternion, quaternion_from_matrix
-
     raw = quaternion_from_matrix(rotations)  # (N,4)
     seen = np.flatnonzero(confidence > 0)
     if len(seen) == 0:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smplit.axes import matrix_from_axis_angle
+from smplit.body.model import BodyModel
 from smplit.mocap.hands.skeleton import (
-    ACTIVE, FINGER_LANDMARKS, HIGH, HINGE_JOINT, LOW, MIRROR, RELAXED, THUMB, HandSkeleton, hand_skeleton,
+    ACTIVE, FINGER_LANDMARKS, HIGH, HINGE_JOINT, LOW, MIRROR, RELAXED, THUMB, HandSkeleton, finger_tips, hand_skeleton,
 )
 from smplit.mocap.observations import PersonLandmarks
 from smplit.mocap.smoothing import outlier_weights, smooth_curves, smooth_rotations
@@ -45,40 +47,23 @@ class HandFit:
     confidence: np.ndarray
 
 
-def fit_hands(
-    landmarks: PersonLandmarks,
-    wrist_rotations: np.ndarray | None,
-    rest_joints: np.ndarray,
-    tips: np.ndarray,
-    frame_times: np.ndarray,
-    camera_matrix: np.ndarray | None = None,
-) -> HandFit:
-    """Fits both hands over the clip.
+def fit_hands(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: np.ndarray) -> HandFit:
+    """Fits both hands over the clip, before the body: its wrists then follow the palms seen here.
 
     Args:
         landmarks: N frames; uses `hands`, `hands_world` and `hand_confidence`.
-        wrist_rotations: (N,2,3,3) rest-to-camera rotations of SMPL-X's wrists by the body fit: what the
-            result goes to where a hand is unseen. None: the neighbouring seen frames are held.
-        rest_joints: (55,3) m of the body's shape.
-        tips: (2,5,3) m rest finger tips, `skeleton.finger_tips`.
-        frame_times: (N,) s.
-        camera_matrix: (3,3) px. The detector sees each hand as if it were in the picture's middle; with
-            it the orientation is turned to the hand's true line of sight.
+        K: (3,3) px. The detector sees each hand as if it were in the picture's middle; the orientation
+            is turned from there to the hand's true line of sight.
+        body: gives the rest skeleton of flat hands (mean shape; its lengths are replaced by measured ones).
+        times: (N,) s.
 
     Returns:
-        A `HandFit`. Unseen hands go smoothly to a relaxed curl.
+        A `HandFit`. Unseen hands go smoothly to a relaxed curl; their wrist rotations hold the
+        neighbouring seen ones at confidence 0.
     """
     count = len(landmarks)
-    body_skeleton = hand_skeleton(rest_joints, tips)
-    confidence = np.nan_to_num(np.array(landmarks.hand_confidence, np.float64))
-    confidence[confidence < _LEAST_CONFIDENCE] = 0.0
-    world = np.nan_to_num(np.array(landmarks.hands_world, np.float64))
-    pixels = np.nan_to_num(np.array(landmarks.hands, np.float64))
-    extent = np.ptp(pixels, axis=2).max(-1)  # (N,2) px
-    confidence[(extent < 2.0) | (np.ptp(world, axis=2).max(-1) < 1e-3)] = 0.0
-    world[:, 1] *= MIRROR
-    pixels[:, 1, :, 0] *= -1.0
-    world -= world[:, :, :1]
+    body_skeleton = hand_skeleton(body.rest_joints().cpu().numpy(), finger_tips(body.rest_surface_points().cpu().numpy()))
+    confidence, world, pixels = _clean_input(landmarks)
     skeleton = _measured_skeleton(body_skeleton, world, confidence)
 
     angles = np.broadcast_to(RELAXED, (count, 2, 5, 6)).copy()
@@ -91,13 +76,25 @@ def fit_hands(
     confidence *= np.exp(-((misfit / _MISFIT) ** 2))
     # (N,2,3,3): a mirrored hand's rotation is conjugated by the mirror.
     rotations[:, 1] = MIRROR[:, None] * rotations[:, 1] * MIRROR
-    if camera_matrix is not None:
-        rotations = _sight_rotations(landmarks.hands, camera_matrix) @ rotations
-    smooth_angles, smooth_wrists, confidence = _over_time(angles, rotations, confidence, frame_times, wrist_rotations)
+    rotations = _sight_rotations(landmarks.hands, K) @ rotations
+    smooth_angles, smooth_wrists, confidence = _over_time(angles, rotations, confidence, times)
     poses = np.empty((count, 2, 15, 3))
     for first in range(0, count, _CHUNK):
         poses[first : first + _CHUNK] = skeleton.axis_angles(smooth_angles[first : first + _CHUNK])
     return HandFit(poses.astype(np.float32), smooth_wrists.astype(np.float32), confidence.astype(np.float32))
+
+
+def _clean_input(landmarks: PersonLandmarks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Confidence (N,2), world (N,2,21,3) m with the wrist at 0, pixels (N,2,21,2): finite, both hands as left hands."""
+    confidence = np.nan_to_num(np.array(landmarks.hand_confidence, np.float64))
+    confidence[confidence < _LEAST_CONFIDENCE] = 0.0
+    world = np.nan_to_num(np.array(landmarks.hands_world, np.float64))
+    pixels = np.nan_to_num(np.array(landmarks.hands, np.float64))
+    extent = np.ptp(pixels, axis=2).max(-1)  # (N,2) px
+    confidence[(extent < 2.0) | (np.ptp(world, axis=2).max(-1) < 1e-3)] = 0.0
+    world[:, 1] *= MIRROR
+    pixels[:, 1, :, 0] *= -1.0
+    return confidence, world - world[:, :, :1], pixels
 
 
 def _measured_skeleton(skeleton: HandSkeleton, world: np.ndarray, confidence: np.ndarray) -> HandSkeleton:
@@ -145,7 +142,7 @@ def _solve(skeleton: HandSkeleton, world: np.ndarray, pixels: np.ndarray) -> tup
         points, axes, pivots = _landmark_points(skeleton, angles, rotation)
         residual = target - points - centre[:, :, None]  # (n,2,21,3)
         turn, shift, change = _normal_step(points, axes, pivots, residual, weight, angles)
-        rotation = _small_rotation(turn) @ rotation
+        rotation = matrix_from_axis_angle(turn) @ rotation
         centre = centre + shift
         angles = np.clip(angles + change, LOW, HIGH)
     residual = target - _landmark_points(skeleton, angles, rotation)[0] - centre[:, :, None]
@@ -232,7 +229,7 @@ def _first_guess(skeleton: HandSkeleton, target: np.ndarray, rotation: np.ndarra
 
 
 def _over_time(
-    angles: np.ndarray, rotations: np.ndarray, confidence: np.ndarray, times: np.ndarray, body_wrists: np.ndarray | None
+    angles: np.ndarray, rotations: np.ndarray, confidence: np.ndarray, times: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Smooths both hands; single frames that leap away from their neighbours lose their say."""
     angles, rotations, confidence = angles.copy(), rotations.copy(), confidence.copy()
@@ -245,8 +242,7 @@ def _over_time(
         confidence[:, side] = trust
         smooth = smooth_curves(curves, trust**2, times, _FINGER_CUTOFF, RELAXED.ravel())
         angles[:, side] = np.clip(smooth.reshape(-1, 5, 6), LOW, HIGH)
-        rest = None if body_wrists is None else np.asarray(body_wrists, np.float64)[:, side]
-        rotations[:, side] = smooth_rotations(rotations[:, side], trust**2, times, _WRIST_CUTOFF, rest, 0.2)
+        rotations[:, side] = smooth_rotations(rotations[:, side], trust**2, times, _WRIST_CUTOFF)
     return angles, rotations, confidence
 
 
@@ -260,16 +256,8 @@ def _procrustes(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.
     return (u * sign[..., None, :]) @ vt, (s * sign).sum(-1) / np.maximum((source**2).sum((-1, -2)), 1e-12)
 
 
-def _small_rotation(turn: np.ndarray) -> np.ndarray:
-    from smplit.axes import matrix_from_axis_angle
-
-    return matrix_from_axis_angle(turn)
-
-
 def _sight_rotations(pixels: np.ndarray, camera_matrix: np.ndarray) -> np.ndarray:
     """(N,2,21,2) px -> (N,2,3,3): smallest rotation from the optical axis to the hand's line of sight."""
-    from smplit.axes import matrix_from_axis_angle
-
     ray = np.concatenate([np.nan_to_num(pixels).mean(2), np.ones((*pixels.shape[:2], 1))], axis=-1)
     ray = ray @ np.linalg.inv(camera_matrix).T
     ray /= np.linalg.norm(ray, axis=-1, keepdims=True)
