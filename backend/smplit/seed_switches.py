@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command-line switches of the original SMPLit, so that old scripts run: `smplit capture` accepts them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_WITH_VALUE = {"--output_pth": "--output", "--video": None, "--output-pth": "--output"}
+_NOT_YET = {
+    "--use_acr": "ACR hands are not in this version; hand landmarks are used.",
+    "--use_smirk": "The SMIRK face is not in this version; face landmarks are used.",
+    "--use_hmr2": "HMR2 is not in this version; the landmark fit is used, which also takes half-body shots.",
+}
+_NOTHING_TO_DO = {
+    "--use_smplx": None,  # results are SMPL-X always
+    "--est_hands": None,  # hands are on by default
+    "--not_full_body": None,  # half-body shots are recognised
+    "--save_pkl": "Results are written as npz, which holds no pickled code; --save_pkl changes nothing.",
+}
+
+
+def translate(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Seed arguments -> (our arguments, notes for the user); arguments of ours pass through."""
+    out: list[str] = []
+    notes: list[str] = []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        if name in _WITH_VALUE:
+            if not equals:
+                value = rest.pop(0) if rest else ""
+            out += [value] if _WITH_VALUE[name] is None else [_WITH_VALUE[name], value]
+        elif word in _NOT_YET:
+            notes.append(_NOT_YET[word])
+        elif word in _NOTHING_TO_DO:
+            if _NOTHING_TO_DO[word]:
+                notes.append(_NOTHING_TO_DO[word])
+        elif word == "--run_smplify":
+            out.append("--fit")
+        elif word == "FLIP_EVAL" and rest and rest[0] in ("True", "False", "true", "false"):
+            if rest.pop(0).lower() == "true":
+                notes.append("FLIP_EVAL needs the WHAM body, which is not in this version; it is left out.")
+        else:
+            out.append(word)
+    return out, notes
