@@ -12,8 +12,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
@@ -23,7 +24,26 @@ from smplit import terminal
 from smplit.errors import BadInput, Cancelled, SmplitError
 from smplit.mocap.options import CaptureOptions
 
+if TYPE_CHECKING:
+    from smplit.body.model import BodyModel
+
 Output = Annotated[Path, arg(aliases=["-o"])]
+
+
+@dataclass
+class Common:
+    """Options that every command has."""
+
+    device: str = "auto"  # auto, cpu, cuda, cuda:N or mps
+    seed: int = 0  # random seed
+    json: bool = False  # print one JSON object: what was written, and figures
+
+    def body(self) -> BodyModel:
+        """The best body model there is, on the chosen device."""
+        from smplit.body.model import BodyModel
+        from smplit.device import resolve_device
+
+        return BodyModel.load(device=resolve_device(self.device))
 
 
 def capture(
@@ -59,39 +79,36 @@ def capture(
     terminal.result({"written": written, "warnings": warnings} if json else {"written": written}, json)
 
 
-def export(motion: Positional[Path], output: Output, to: str | None = None, json: bool = False) -> None:
+def export(motion: Positional[Path], output: Output, common: OmitArgPrefixes[Common], to: str | None = None) -> None:
     """A motion file -> another tool's format, chosen by the ending of OUTPUT: npz, bvh or glb.
 
     Args:
         motion: SMPL-X motion npz.
         output: file to write.
         to: "joints" writes world joint positions as npz.
-        json: print one JSON object: what was written.
     """
-    from smplit.body.model import BodyModel
     from smplit.export import export_motion
     from smplit.motion import Motion
 
     source = Motion.load(motion)
-    terminal.result({"written": export_motion(source, output, to, BodyModel.load())}, json)
+    terminal.result({"written": export_motion(source, output, to, common.body())}, common.json)
 
 
-def import_(motion: Positional[Path], output: Output, json: bool = False) -> None:
+def import_(motion: Positional[Path], output: Output, common: OmitArgPrefixes[Common]) -> None:
     """Somebody else's motion -> SMPL-X motion npz. Reads AMASS, SMPL-H, SMPL-X and original SMPLit npz.
 
     Args:
         motion: file to read.
         output: npz to write.
-        json: print one JSON object: what was written.
     """
     from smplit.imports import import_motion
 
     result = import_motion(motion)
-    terminal.result({"written": result.save(output), "frames": len(result), "fps": result.fps}, json)
+    terminal.result({"written": result.save(output), "frames": len(result), "fps": result.fps}, common.json)
 
 
 def view(
-    motion: Positional[Path], png: Path | None = None, mp4: Path | None = None, port: int = 8080, json: bool = False
+    motion: Positional[Path], common: OmitArgPrefixes[Common], png: Path | None = None, mp4: Path | None = None, port: int = 8080
 ) -> None:
     """Looks at a motion: in the browser, or as a picture or video.
 
@@ -100,7 +117,6 @@ def view(
         png: write a picture instead.
         mp4: write a video instead.
         port: of the browser viewer on this machine.
-        json: print one JSON object: what was written.
     """
     from smplit.motion import Motion
 
@@ -114,40 +130,32 @@ def view(
 
     with terminal.TerminalReporter(motion.name) as reporter:
         render_motion(loaded, png=png, mp4=mp4, reporter=reporter)
-    terminal.result({"written": [path for path in (png, mp4) if path]}, json)
+    terminal.result({"written": [path for path in (png, mp4) if path]}, common.json)
 
 
-def models_list(json: bool = False) -> None:
-    """Which model files are there, and what each enables.
-
-    Args:
-        json: print one JSON object.
-    """
+def models_list(common: OmitArgPrefixes[Common]) -> None:
+    """Which model files are there, and what each enables."""
     from smplit import models
 
     rows = models.states()
     columns = ("name", "state", "enables", "licence", "source")
-    terminal.result({"models": rows if json else [{name: row[name] for name in columns} for row in rows]}, json)
+    terminal.result({"models": rows if common.json else [{name: row[name] for name in columns} for row in rows]}, common.json)
 
 
-def models_verify(json: bool = False) -> None:
-    """Checks that every shipped model file is there and unchanged.
-
-    Args:
-        json: print one JSON object.
-    """
+def models_verify(common: OmitArgPrefixes[Common]) -> None:
+    """Checks that every shipped model file is there and unchanged."""
     from smplit import models
 
     rows = models.verify()
-    terminal.result({"models": rows}, json)
+    terminal.result({"models": rows}, common.json)
     bad = [row["name"] for row in rows if row["state"] != "intact"]
     if bad:
         raise SmplitError(f"Damaged or missing model files: {', '.join(bad)}.", "Install SMPLit again.", "damaged_model")
 
 
 def serve(
-    connection_file: Path, parent_pid: int | None = None, host: str = "127.0.0.1", client_key: str | None = None,
-    jobs_dir: Path | None = None, root: tuple[Path, ...] = (), device: str = "auto",
+    connection_file: Path, common: OmitArgPrefixes[Common], parent_pid: int | None = None, host: str = "127.0.0.1",
+    client_key: str | None = None, jobs_dir: Path | None = None, root: tuple[Path, ...] = (),
 ) -> int:
     """The backend that the Blender add-on talks to.
 
@@ -158,11 +166,10 @@ def serve(
         client_key: the only client's public key (Z85); without it a client key pair is made and written.
         jobs_dir: folder of jobs and their results.
         root: a folder that videos may be read from; may be given several times. Without it any file the user may read.
-        device: auto, cpu, cuda, cuda:N or mps, for the jobs.
     """
     from smplit.server.main import serve as run
 
-    return run(connection_file, parent_pid=parent_pid, host=host, client_key=client_key, jobs_dir=jobs_dir, roots=root, device=device)
+    return run(connection_file, parent_pid=parent_pid, host=host, client_key=client_key, jobs_dir=jobs_dir, roots=root, device=common.device)
 
 
 def eval_capture(

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from smplit.errors import MissingModel
+from smplit.errors import BadInput, MissingModel
 
 PACKAGE_FILES = Path(__file__).resolve().parent / "model_files"
 CHECKOUT_FILES = Path(__file__).resolve().parents[2] / "model_files"
@@ -24,6 +24,7 @@ class ModelFile:
     licence: str
     shipped: bool
     source: str
+    sha256: str | None = None  # of the shipped file; None where it is not fixed
 
 
 MODELS = {
@@ -32,10 +33,14 @@ MODELS = {
         ModelFile("body", ("body/SMPLX_NEUTRAL.npz", "body/OPEN_NEUTRAL.npz"), "the body every result is made of",
                   "open body: CC0; SMPLX_NEUTRAL.npz: SMPL-X licence (non-commercial)", True,
                   "shipped; the real SMPL-X after registering at smpl-x.is.tue.mpg.de"),
-        ModelFile("movenet", ("landmarks/movenet_multipose.onnx",), "finding people", "Apache-2.0", True, "shipped"),
-        ModelFile("blazepose", ("landmarks/blazepose_full.onnx",), "33 body landmarks in 2D and 3D", "Apache-2.0", True, "shipped"),
-        ModelFile("hand", ("landmarks/hand_full.onnx",), "21 landmarks of each hand", "Apache-2.0", True, "shipped"),
-        ModelFile("face_mesh", ("landmarks/face_mesh.onnx",), "468 face landmarks", "Apache-2.0", True, "shipped"),
+        ModelFile("movenet", ("landmarks/movenet_multipose.onnx",), "finding people", "Apache-2.0", True, "shipped",
+                  "e723e192bbb3b87058a277843f9bc2575d3549b3b2649c43dc2a66851a03413c"),
+        ModelFile("blazepose", ("landmarks/blazepose_full.onnx",), "33 body landmarks in 2D and 3D", "Apache-2.0", True, "shipped",
+                  "e5331120456ad993a0047a5dea574fac9b93acbd6a8e9e6d8504bc44bb6922b5"),
+        ModelFile("hand", ("landmarks/hand_full.onnx",), "21 landmarks of each hand", "Apache-2.0", True, "shipped",
+                  "3387d8ab393a24a4e7cc25cb2e0c735174cc9a2e96049f70bbb37568c4d5b0d3"),
+        ModelFile("face_mesh", ("landmarks/face_mesh.onnx",), "468 face landmarks", "Apache-2.0", True, "shipped",
+                  "3593a0c359345aa4cb3ae0bc76e8bb9947dc3fae3c682b2f64d143ceef43dc5d"),
     )
 }
 
@@ -81,3 +86,30 @@ def states() -> list[dict]:
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest() if path else None,
         })
     return rows
+
+
+def verify() -> list[dict]:
+    """One row per shipped model for `smplit models verify`: name, path, state "intact", "changed" or "missing".
+
+    A body of the user's own in the shipped one's place counts as intact when it loads.
+    """
+    rows = []
+    for row in states():
+        entry = MODELS[row["name"]]
+        state = "missing" if row["path"] is None else "intact"
+        if row["path"] and entry.sha256 and row["sha256"] != entry.sha256:
+            state = "changed"
+        if row["path"] and entry.name == "body" and not _body_loads(row["path"]):
+            state = "changed"
+        rows.append({"name": entry.name, "state": state, "path": row["path"]})
+    return rows
+
+
+def _body_loads(path: str) -> bool:
+    from smplit.body.model import BodyModel
+
+    try:
+        BodyModel.load(path)
+    except BadInput:
+        return False
+    return True
