@@ -425,10 +425,9 @@ def read_connection(path: str | Path) -> Connection:
     path = Path(path)
     try:
         values = json.loads(path.read_text("utf-8"))
-        known = {name: values[name] for name in Connection.__dataclass_fields__ if name in values}
-        connection = Connection(**known)
-        if not all(isinstance(v, type(Connection.__dataclass_fields__[n].default)) for n, v in known.items() if n in ("protocol", "client_key")):
-            raise TypeError("wrong types")
+        connection = Connection(**{name: values[name] for name in Connection.__dataclass_fields__ if name in values})
+        if not all(type(value) is (int if name in ("pid", "protocol") else str) for name, value in asdict(connection).items()):
+            raise TypeError("a field has the wrong type")
     except FileNotFoundError as error:
         raise BadInput(f"There is no backend: '{path}' does not exist.", "Start the backend.", "no_backend") from error
     except (OSError, ValueError, TypeError) as error:
