@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A camera that travels: its turning and its path, up to scale, from corners followed against key frames.
+
+Between one key frame and the frames tied to it, a small bundle adjustment (Triggs et al. 2000) solves
+the poses and one inverse depth per corner. It starts from equal depths (Yu & Gallup 2014), which
+needs no first guess of the direction of travel; far corners then fix the turning and near ones the
+path. Stretches share corners, which carries the scale on from one to the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smplit.axes import matrix_from_axis_angle
+
+_BUNDLE_FRAMES = 20  # of one stretch: enough for depth; the other frames only place themselves
+_STEPS = 25
+_NEAREST = 12.0  # inverse depth, where the median corner has about 1
+_MIN_SHARED = 6
+
+
+@dataclass
+class Stretch:
+    """Frames (T,) tied to one key frame whose corners are `corners` (M,2), in tangents (x/z, y/z).
+
+    `seen` (T,M,2) are the corners in each frame, `weight` (T,M) 1 where followed, else 0. `tolerance` is
+    the accuracy of a corner in the same unit.
+    """
+
+    corners: np.ndarray
+    seen: np.ndarray
+    weight: np.ndarray
+    tolerance: float
+
+
+@dataclass
+class StretchPath:
+    """`rotation` (T,3,3) key frame -> frame, `centre` (T,3) in key-frame axes, `inverse_depth` (M,) in the
+    key frame, both in the stretch's own unit; `cost` (T,) mean robust squared error, tolerance = 1.
+
+    `steady` (M,) corners whose depth can be trusted."""
+
+    rotation: np.ndarray
+    centre: np.ndarray
+    inverse_depth: np.ndarray
+    cost: np.ndarray
+    steady: np.ndarray
+
+
+def solve_stretch(stretch: Stretch, rotation: np.ndarray) -> StretchPath:
+    """Bundle-adjust one stretch from `rotation` (T,3,3), the best turning without travel."""
+    count = len(stretch.seen)
+    moved = np.nanmean(np.where(stretch.weight[..., None] > 0, np.abs(stretch.seen - stretch.corners), np.nan), axis=(1, 2))
+    chosen = np.unique(np.linspace(0, count - 1, min(count, _BUNDLE_FRAMES)).round().astype(int))
+    chosen = np.union1d(chosen, [int(np.nanargmax(moved))])
+    best = None
+    for direction in (1.0, -1.0):
+        # Forward and backward starts: equal depths cannot tell a dolly in from one out when it is small.
+        poses = rotation[chosen].copy(), np.tile([0.0, 0.0, direction * 1e-2], (len(chosen), 1))
+        solved = _bundle(stretch.corners, stretch.seen[chosen], stretch.weight[chosen], stretch.tolerance, *poses)
+        if best is None or solved[3] < best[3]:
+            best = solved
+    sparse_rotation, sparse_centre, inverse_depth, _ = best
+    nearest = np.abs(np.arange(count)[:, None] - chosen[None]).argmin(axis=1)
+    poses = _place(stretch, inverse_depth, sparse_rotation[nearest], sparse_centre[nearest])
+    residual, travel = _errors(stretch.corners, stretch.seen, poses[0], poses[1], inverse_depth)
+    squared = (residual**2).sum(-1) / stretch.tolerance**2
+    robust = squared / (squared + 9.0) * 9.0
+    cost = (stretch.weight * robust).sum(1) / np.maximum(stretch.weight.sum(1), 1.0)
+    fits = (stretch.weight > 0) & (squared < 9.0)
+    # A depth is known when travel moved its corner by many times the tolerance in some frame it was seen in.
+    sway = np.max(np.where(fits, np.linalg.norm(travel, axis=-1), 0.0), axis=0) / stretch.tolerance
+    steady = (sway > 5.0) & (fits.sum(0) > 0.5 * np.maximum(stretch.weight.sum(0), 1.0)) & (inverse_depth > 1e-3)
+    return StretchPath(poses[0], poses[1], inverse_depth, cost, steady)
+
+
+def _bundle(corners, seen, weight, tolerance, rotation, centre) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Levenberg-Marquardt with the corners eliminated (Schur complement): rotation, centre, inverse depth, cost."""
+    frames, points = weight.shape
+    inverse_depth = np.ones(points)
+    damping, cost = 1e-2, np.inf
+    for step in range(_STEPS):
+        # The tolerance shrinks from coarse to fine, so that a poor start is not cemented by robust weights.
+        scale = tolerance * max(1.5, 12.0 * 0.75**step)
+        residual, jacobian_pose, jacobian_depth = _linearise(corners, seen, rotation, centre, inverse_depth)
+        robust = weight / (1.0 + (residual**2).sum(-1) / scale**2) ** 2 / scale**2
+        new_cost = _cost(residual, weight, scale)
+        pose_block = np.einsum("tmia,tmib,tm->tab", jacobian_pose, jacobian_pose, robust, optimize=True)
+        cross = np.einsum("tmia,tmi,tm->tam", jacobian_pose, jacobian_depth, robust, optimize=True)
+        depth_block = np.einsum("tmi,tmi,tm->m", jacobian_depth, jacobian_depth, robust, optimize=True)
+        pose_right = -np.einsum("tmia,tmi,tm->ta", jacobian_pose, residual, robust, optimize=True)
+        # Weak belief in depths like the others': corners that travel says nothing about stay finite.
+        depth_right = -np.einsum("tmi,tmi,tm->m", jacobian_depth, residual, robust, optimize=True) - 0.05 * (inverse_depth - 1.0)
+        depth_block = depth_block * (1.0 + damping) + 0.05
+        pose_block = pose_block + (damping * np.einsum("taa->ta", pose_block) + 1e-6)[..., None] * np.eye(6)
+        flat = cross.reshape(frames * 6, points)
+        system = -(flat / depth_block) @ flat.T
+        for t in range(frames):
+            system[6 * t : 6 * t + 6, 6 * t : 6 * t + 6] += pose_block[t]
+        pose_step = np.linalg.solve(system, pose_right.ravel() - flat @ (depth_right / depth_block))
+        depth_step = (depth_right - flat.T @ pose_step) / depth_block
+        pose_step = pose_step.reshape(frames, 6)
+        trial = matrix_from_axis_angle(pose_step[:, :3]) @ rotation, centre + pose_step[:, 3:], np.clip(inverse_depth + depth_step, 0.0, _NEAREST)
+        trial_residual, _ = _errors(corners, seen, *trial)
+        trial_cost = _cost(trial_residual, weight, scale)
+        if trial_cost < new_cost:
+            rotation, centre, inverse_depth = trial
+            damping, cost = max(damping * 0.3, 1e-5), trial_cost
+        else:
+            damping, cost = min(damping * 6.0, 1e3), new_cost
+        # Scale is free: the median corner is at 1, which is what the weak belief and the limits mean.
+        unit = np.median(inverse_depth)
+        if unit > 1e-3:
+            inverse_depth, centre = np.minimum(inverse_depth / unit, _NEAREST), centre * unit
+    return rotation, centre, inverse_depth, cost
+
+
+def _place(stretch: Stretch, inverse_depth, rotation, centre) -> tuple[np.ndarray, np.ndarray]:
+    """Every frame of the stretch on its own against known depths: Gauss-Newton, all frames at once."""
+    for step in range(8):
+        scale = stretch.tolerance * max(1.5, 6.0 * 0.6**step)
+        residual, jacobian, _ = _linearise(stretch.corners, stretch.seen, rotation, centre, inverse_depth)
+        robust = stretch.weight / (1.0 + (residual**2).sum(-1) / scale**2) ** 2 / scale**2
+        block = np.einsum("tmia,tmib,tm->tab", jacobian, jacobian, robust, optimize=True)
+        right = -np.einsum("tmia,tmi,tm->ta", jacobian, residual, robust, optimize=True)
+        diagonal = 1e-3 * np.einsum("taa->ta", block) + 1e-3
+        delta = np.linalg.solve(block + diagonal[..., None] * np.eye(6), right[..., None])[..., 0]
+        rotation, centre = matrix_from_axis_angle(delta[:, :3]) @ rotation, centre + delta[:, 3:]
+    return rotation, centre
+
+
+def _cost(residual: np.ndarray, weight: np.ndarray, scale: float) -> float:
+    squared = (residual**2).sum(-1) / scale**2
+    return float((weight * squared / (1.0 + squared)).sum() / weight.sum())
+
+
+def _errors(corners, seen, rotation, centre, inverse_depth) -> tuple[np.ndarray, np.ndarray]:
+    """Residual (T,M,2) and the part of the motion that travel makes (T,M,2), tangents."""
+    rays = np.concatenate([corners, np.ones((len(corners), 1))], axis=1)
+    point = np.einsum("tij,tmj->tmi", rotation, rays[None] - inverse_depth[None, :, None] * centre[:, None])
+    still = np.einsum("tij,mj->tmi", rotation, rays)
+    at, at_still = (p[..., :2] / np.maximum(p[..., 2:], 0.05) for p in (point, still))
+    return at - seen, at - at_still
+
+
+def _linearise(corners, seen, rotation, centre, inverse_depth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Residual (T,M,2), its derivative by turn and centre (T,M,2,6) and by inverse depth (T,M,2)."""
+    rays = np.concatenate([corners, np.ones((len(corners), 1))], axis=1)
+    point = np.einsum("tij,tmj->tmi", rotation, rays[None] - inverse_depth[None, :, None] * centre[:, None])
+    x, y, z = point[..., 0], point[..., 1], np.maximum(point[..., 2], 0.05)
+    u, v, zero = x / z, y / z, np.zeros_like(x)
+    # Derivative of (x/z, y/z) by the point, (T,M,2,3).
+    to_tangent = np.stack([np.stack([1 / z, zero, -u / z], -1), np.stack([zero, 1 / z, -v / z], -1)], axis=-2)
+    skew = np.stack([zero, z, -y, -z, zero, x, y, -x, zero], -1).reshape(*x.shape, 3, 3)  # d(w x p)/dw
+    by_turn = to_tangent @ skew
+    by_centre = -inverse_depth[None, :, None, None] * (to_tangent @ rotation[:, None])
+    by_depth = -np.einsum("tmij,tj->tmi", to_tangent, np.einsum("tij,tj->ti", rotation, centre))
+    return np.stack([u, v], -1) - seen, np.concatenate([by_turn, by_centre], -1), by_depth
+
+
+def shared_scale(
+    parent: StretchPath, at: int, corners: np.ndarray, child: StretchPath, parent_index: np.ndarray, child_index: np.ndarray
+) -> float | None:
+    """Length of the child's unit in the parent's, from corners that both know; None when too few do.
+
+    Args:
+        at: the parent's frame that is the child's key frame.
+        corners: (M,2) the parent's key-frame corners, tangents.
+        parent_index, child_index: (S,) the same corners' numbers in both.
+    """
+    trusted = parent.steady[parent_index] & child.steady[child_index]
+    if trusted.sum() < _MIN_SHARED:
+        return None
+    ours, theirs = parent_index[trusted], child_index[trusted]
+    rays = np.concatenate([corners[ours], np.ones((len(ours), 1))], axis=1)
+    depth = ((rays / parent.inverse_depth[ours, None] - parent.centre[at]) @ parent.rotation[at].T)[:, 2]
+    ratio = depth * child.inverse_depth[theirs]
+    ratio = ratio[ratio > 0]
+    return float(np.median(ratio)) if len(ratio) >= _MIN_SHARED else None
