@@ -34,7 +34,8 @@ def motion(body):
         fps=25.0, betas=rng.normal(size=10).astype(np.float32), expression=expression, expression_names=body.expression_names,
         valid=np.arange(frames) != 3, frame_times=2.0 + np.arange(frames) / 25.0,
         camera_R=np.tile(np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32), (frames, 1, 1)),
-        camera_t=np.tile(np.array([0.1, 1.3, 4.0], np.float32), (frames, 1)), camera_K=np.array([[900, 0, 480], [0, 900, 270], [0, 0, 1]], np.float32),
+        camera_t=np.tile(np.array([0.1, 1.3, 4.0], np.float32), (frames, 1)),
+        camera_K=np.array([[900, 0, 480], [0, 900, 270], [0, 0, 1]], np.float32),
     )
 
 

@@ -43,7 +43,8 @@ def test_the_npz_reads_back_as_the_same_motion(motion, body, tmp_path):
 
 
 @pytest.mark.parametrize("name, to, words", [
-    ("a.fbx", None, "not in this version.*glb or bvh"), ("a.usd", None, "not in this version"), ("a.xyz", None, "no known format.*npz, joints, bvh, glb"),
+    ("a.fbx", None, "not in this version.*glb or bvh"), ("a.usd", None, "not in this version"),
+    ("a.xyz", None, "no known format.*npz, joints, bvh, glb"),
     ("a.npz", "obj", "'obj' is not a known format"), ("a.bvh", "glb", "does not end in '.glb'.*a.glb"), ("a", None, "no known format"),
 ])
 def test_formats_that_cannot_be_written_say_so_and_leave_nothing(motion, body, tmp_path, name, to, words):

@@ -12,8 +12,20 @@ from pathlib import Path
 import numpy as np
 import pygltflib
 from pygltflib import (
-    GLTF2, Animation, AnimationChannel, AnimationChannelTarget, AnimationSampler, Asset, Attributes, Material, Mesh, Node,
-    PbrMetallicRoughness, Primitive, Scene, Skin,
+    GLTF2,
+    Animation,
+    AnimationChannel,
+    AnimationChannelTarget,
+    AnimationSampler,
+    Asset,
+    Attributes,
+    Material,
+    Mesh,
+    Node,
+    PbrMetallicRoughness,
+    Primitive,
+    Scene,
+    Skin,
 )
 
 import smplit

@@ -5,8 +5,20 @@ from __future__ import annotations
 
 import numpy as np
 from pygltflib import (
-    ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, FLOAT, MAT4, SCALAR, UNSIGNED_BYTE, UNSIGNED_INT, UNSIGNED_SHORT, VEC3, VEC4, Accessor,
-    Buffer, BufferView, GLTF2,
+    ARRAY_BUFFER,
+    ELEMENT_ARRAY_BUFFER,
+    FLOAT,
+    GLTF2,
+    MAT4,
+    SCALAR,
+    UNSIGNED_BYTE,
+    UNSIGNED_INT,
+    UNSIGNED_SHORT,
+    VEC3,
+    VEC4,
+    Accessor,
+    Buffer,
+    BufferView,
 )
 
 _COMPONENT = {np.dtype(np.float32): FLOAT, np.dtype(np.uint8): UNSIGNED_BYTE, np.dtype(np.uint16): UNSIGNED_SHORT, np.dtype(np.uint32): UNSIGNED_INT}
