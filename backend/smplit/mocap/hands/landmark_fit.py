@@ -14,6 +14,7 @@ import numpy as np
 
 from smplit.axes import matrix_from_axis_angle
 from smplit.body.model import BodyModel
+from smplit.mocap.alignment import procrustes, sight_rotations
 from smplit.mocap.hands.skeleton import (
     ACTIVE, FINGER_LANDMARKS, HIGH, HINGE_JOINT, LOW, MIRROR, RELAXED, THUMB, HandSkeleton, finger_tips, hand_skeleton,
 )
@@ -76,7 +77,7 @@ def fit_hands(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times:
     confidence *= np.exp(-((misfit / _MISFIT) ** 2))
     # (N,2,3,3): a mirrored hand's rotation is conjugated by the mirror.
     rotations[:, 1] = MIRROR[:, None] * rotations[:, 1] * MIRROR
-    rotations = _sight_rotations(landmarks.hands, K) @ rotations
+    rotations = sight_rotations(landmarks.hands, K) @ rotations
     smooth_angles, smooth_wrists, confidence = _over_time(angles, rotations, confidence, times)
     poses = np.empty((count, 2, 15, 3))
     for first in range(0, count, _CHUNK):
@@ -107,7 +108,7 @@ def _measured_skeleton(skeleton: HandSkeleton, world: np.ndarray, confidence: np
     if len(seen) == 0:
         return skeleton
     rest_palm = np.concatenate([np.zeros((2, 1, 3)), skeleton.base[:, [0, 1, 3, 2]]], axis=1).mean(0)  # (5,3) as _PALM
-    rotation, scale = _procrustes(np.broadcast_to(rest_palm, (len(seen), 5, 3)), seen[:, _PALM])
+    rotation, scale = procrustes(np.broadcast_to(rest_palm, (len(seen), 5, 3)), seen[:, _PALM])
     size = np.median(scale)
     lengths = np.median(np.linalg.norm(np.diff(seen[:, FINGER_LANDMARKS], axis=2), axis=-1), axis=0)  # (5,3)
     rest_lengths = np.linalg.norm(skeleton.bones, axis=-1).mean(0) * size
@@ -135,7 +136,7 @@ def _solve(skeleton: HandSkeleton, world: np.ndarray, pixels: np.ndarray) -> tup
 
     palm = np.concatenate([np.zeros((2, 1, 3)), skeleton.base[:, [0, 1, 3, 2]]], axis=1)
     observed = target[:, :, _PALM]
-    rotation, _ = _procrustes(np.broadcast_to(palm, observed.shape), observed)
+    rotation, _ = procrustes(np.broadcast_to(palm, observed.shape), observed)
     angles = _first_guess(skeleton, target, rotation)
     centre = (target - _landmark_points(skeleton, angles, rotation)[0]).mean(2)
     for _ in range(_ITERATIONS):
@@ -244,23 +245,3 @@ def _over_time(
         angles[:, side] = np.clip(smooth.reshape(-1, 5, 6), LOW, HIGH)
         rotations[:, side] = smooth_rotations(rotations[:, side], trust**2, times, _WRIST_CUTOFF)
     return angles, rotations, confidence
-
-
-def _procrustes(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations (...,3,3) and scales (...) with target ~ scale R source, both (...,K,3), each about its mean."""
-    source = source - source.mean(-2, keepdims=True)
-    target = target - target.mean(-2, keepdims=True)
-    u, s, vt = np.linalg.svd(np.swapaxes(target, -1, -2) @ source)
-    sign = np.ones(s.shape)
-    sign[..., 2] = np.sign(np.linalg.det(u @ vt))
-    return (u * sign[..., None, :]) @ vt, (s * sign).sum(-1) / np.maximum((source**2).sum((-1, -2)), 1e-12)
-
-
-def _sight_rotations(pixels: np.ndarray, camera_matrix: np.ndarray) -> np.ndarray:
-    """(N,2,21,2) px -> (N,2,3,3): smallest rotation from the optical axis to the hand's line of sight."""
-    ray = np.concatenate([np.nan_to_num(pixels).mean(2), np.ones((*pixels.shape[:2], 1))], axis=-1)
-    ray = ray @ np.linalg.inv(camera_matrix).T
-    ray /= np.linalg.norm(ray, axis=-1, keepdims=True)
-    axis = np.stack([-ray[..., 1], ray[..., 0], np.zeros(ray.shape[:2])], axis=-1)  # z x ray
-    sine = np.linalg.norm(axis, axis=-1, keepdims=True)
-    return matrix_from_axis_angle(axis / np.maximum(sine, 1e-12) * np.arctan2(sine, ray[..., 2:]))

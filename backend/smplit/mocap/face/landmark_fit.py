@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Head orientation, jaw, eyes and expression from the 468-point face mesh, all frames at once.
+
+Each frame's mesh is brought into the head's axes; what is left against the person's own neutral face
+is explained by the body's expressions and jaw. The neutral face is estimated over the clip, so that
+the shape of somebody's face is not taken for an expression.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smplit.body.model import BodyModel
+from smplit.mocap.alignment import procrustes, sight_rotations
+from smplit.mocap.face.arkit import ArkitScores
+from smplit.mocap.face.expression import JAW_LIMITS, ExpressionSolver
+from smplit.mocap.face.occlusion import covered
+from smplit.mocap.face.surface import FaceSurface, face_surface
+from smplit.mocap.observations import PersonLandmarks
+from smplit.mocap.smoothing import smooth_curves, smooth_rotations
+
+_CHUNK = 256  # frames brought into head axes at once: 256 x 468 x 3 numbers are 3 MB
+_NEUTRAL_FRAMES = 600  # frames, spread over the clip, that decide the neutral face
+_LEAST_CONFIDENCE = 0.2  # below, a frame counts as unseen
+_MOBILITY = 0.0015  # m: points that expressions move more than this say less about the head
+_MISFIT = 0.006  # m: root mean square of what no expression explains at which confidence has fallen to 37 %
+_SMALL_FACE = 24.0  # px between the outer eye corners at which the mesh gets coarse
+# What the neutral face shows of each action, as a percentile over the clip: eyes and brows rest in the
+# middle of what they do, mouths and cheeks are more often active than at rest.
+_REST_PERCENTILE = {"brow": 50.0, "eye": 50.0}
+_REST_PERCENTILE_ELSE = 25.0
+_LIP_GAP = 0.0027  # m between the inner lips' mesh points when the mouth is shut (measured on the network's output)
+_HEAD_CUTOFF, _BROW_CUTOFF, _EYE_CUTOFF, _MOUTH_CUTOFF = 6.0, 5.0, 12.0, 8.0  # Hz: a blink lasts 0.15 s or more
+_INNER_LIPS = np.array([[82, 87], [13, 14], [312, 317]])
+_LIDS = np.array([[[385, 380], [386, 374], [387, 373]], [[158, 153], [159, 145], [160, 144]]])  # left, right eye
+_EYE_CORNERS = np.array([[362, 263], [133, 33]])
+_SHUT = 0.56  # of the open eye's lid gap is what the mesh (without attention) still shows when the eye is shut
+_SQUINT = 0.3  # of the way to shut is no blink yet: smiling and looking down narrow the eyes
+
+
+@dataclass
+class FaceFit:
+    """Face of one person over N frames.
+
+    `head_rotation` (N,3,3): SMPL-X's rest axes to camera axes (OpenCV); `confidence` (N,) 0..1, 0 where
+    unseen; `jaw` (N,3) and `eyes` (N,2,3) (left, right) rad axis-angle; `expression` (N,E) in
+    `body.expression_names`, 0..1 for named actions, standard deviations for FLAME components.
+    """
+
+    head_rotation: np.ndarray
+    confidence: np.ndarray
+    jaw: np.ndarray
+    eyes: np.ndarray
+    expression: np.ndarray
+
+
+@dataclass
+class _Raw:
+    """What each frame says by itself: rotations (N,3,3), coefficients (N,K), lid gaps (N,2) as a share of the eye's
+    width, RMS misfit (N,) m."""
+
+    rotations: np.ndarray
+    coefficients: np.ndarray
+    lids: np.ndarray
+    misfit: np.ndarray
+
+
+def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: np.ndarray) -> FaceFit:
+    """Fits the face over the clip.
+
+    Args:
+        landmarks: N frames; uses `face`, `face_confidence`, the hands (what covers the face), and
+            `face_blendshapes` when present, which then decide the named actions, jaw and gaze.
+        K: (3,3) px.
+        body: whose expressions, jaw and face shape are used.
+        times: (N,) s.
+
+    Returns:
+        A `FaceFit`. Where the face is unseen or covered, expression and jaw relax and the head's
+        rotation is held. The mesh has no iris points: without blend shape scores the eyes look
+        straight ahead of the head, and only the lids move.
+
+    Raises:
+        BadInput: the body file has no face landmarks.
+    """
+    surface = face_surface(body)
+    solver = ExpressionSolver(surface, body.expression_names)
+    confidence = _clean_confidence(landmarks)
+    seen = confidence > 0
+    mouth_covered, eyes_covered = covered(landmarks)
+    weights = 1.0 / (1.0 + (_mobility(solver) / _MOBILITY) ** 2)
+    neutral = _neutral_face(landmarks.face, confidence * (1.0 - mouth_covered), surface, solver, weights)
+    raw = _solve(landmarks.face, seen, neutral, solver, weights)
+
+    confidence = confidence * np.exp(-((raw.misfit / _MISFIT) ** 2))
+    rotations = sight_rotations(landmarks.face[..., :2], K) @ raw.rotations
+    confidence = confidence * np.clip((-raw.rotations[:, 2, 2] - 0.1) / 0.4, 0.0, 1.0)  # turned away: half is guessed
+    expression, jaw, eyes = _expressions(raw, solver, landmarks, seen, body)
+    lower, upper = confidence * (1.0 - mouth_covered), confidence * (1.0 - eyes_covered)
+    count = len(times)
+    expression = _smooth_by_part(expression, body.expression_names, lower, upper, times, solver.named)
+    jaw_angle = smooth_curves(jaw[:, None], lower**2, times, _MOUTH_CUTOFF, np.zeros(1))
+    eyes = smooth_curves(eyes.reshape(count, 6), upper**2, times, _EYE_CUTOFF, np.zeros(6)).reshape(count, 2, 3)
+    return FaceFit(
+        smooth_rotations(rotations, confidence**2, times, _HEAD_CUTOFF).astype(np.float32),
+        (confidence * (1.0 - 0.5 * np.maximum(mouth_covered, eyes_covered))).astype(np.float32),
+        np.concatenate([np.clip(jaw_angle, *JAW_LIMITS), np.zeros((count, 2))], axis=1).astype(np.float32),
+        eyes.astype(np.float32),
+        expression.astype(np.float32),
+    )
+
+
+def _clean_confidence(landmarks: PersonLandmarks) -> np.ndarray:
+    confidence = np.nan_to_num(np.array(landmarks.face_confidence, np.float64))
+    confidence[~np.isfinite(landmarks.face).all((1, 2)) | (confidence < _LEAST_CONFIDENCE)] = 0.0
+    size = np.linalg.norm(np.nan_to_num(landmarks.face[:, 33, :2] - landmarks.face[:, 263, :2]), axis=-1)
+    return confidence * np.clip(size / _SMALL_FACE, 0.0, 1.0)
+
+
+def _mobility(solver: ExpressionSolver) -> np.ndarray:
+    """(468,) m: how far usual expressions move each point."""
+    usual = np.full(len(solver.basis), 0.4 if solver.named else 1.0)
+    usual[-1] = 0.1  # rad
+    return np.sqrt(((usual[:, None, None] * solver.basis) ** 2).sum((0, 2)))
+
+
+def _into_head(mesh: np.ndarray, model: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n,468,3) px -> rotations (n,3,3) of head axes to the picture's, and the mesh in head axes (n,468,3) m.
+
+    `model`: (468,3) or (n,468,3) m, what the mesh is laid on.
+    """
+    rotation, scale = procrustes(np.broadcast_to(model, mesh.shape), mesh, weights)
+    share = (weights / weights.sum())[:, None]
+    centred = (mesh - (share * mesh).sum(1, keepdims=True)) / np.maximum(scale, 1e-6)[:, None, None]
+    return rotation, centred @ rotation + (share * model).sum(-2, keepdims=True)
+
+
+def _neutral_face(
+    mesh: np.ndarray, confidence: np.ndarray, surface: FaceSurface, solver: ExpressionSolver, weights: np.ndarray
+) -> np.ndarray:
+    """(468,3) m in head axes: the person's face at rest, from frames spread over the clip."""
+    rows = np.flatnonzero(confidence > 0.5 * confidence.max(initial=0.0))
+    if len(rows) == 0:
+        return surface.canonical
+    rows = rows[:: -(-len(rows) // _NEUTRAL_FRAMES)]
+    sample = mesh[rows].astype(np.float64)
+    neutral = surface.canonical
+    for _ in range(2):
+        _, laid = _into_head(sample, neutral, weights)
+        neutral = np.median(laid, axis=0)
+        # Keep it where the canonical face is, or the head's rotation would drift off the body's axes.
+        neutral = _laid_on(neutral, surface.canonical, weights)
+    _, laid = _into_head(sample, neutral, weights)
+    coefficients = solver.solve(laid - neutral, one_sided=False)
+    rest = [np.percentile(coefficients[:, k], p) for k, p in enumerate(_rest_percentiles(solver))]
+    neutral = neutral + solver.shape(np.array(rest)[None])[0]
+    opening = solver.basis[-1]  # a mouth at rest is shut: what gap remains is the jaw's
+    per_radian = (opening[_INNER_LIPS[:, 1]] - opening[_INNER_LIPS[:, 0]])[:, 1].mean()
+    gap = (neutral[_INNER_LIPS[:, 0]] - neutral[_INNER_LIPS[:, 1]])[:, 1].mean()
+    return neutral - np.clip((gap - _LIP_GAP) / -per_radian, 0.0, 0.3) * opening
+
+
+def _laid_on(points: np.ndarray, target: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    rotation, scale = procrustes(points, target, weights)
+    share = (weights / weights.sum())[:, None]
+    return scale * (points - (share * points).sum(0)) @ rotation.T + (share * target).sum(0)
+
+
+def _rest_percentiles(solver: ExpressionSolver) -> list[float]:
+    names = [solver.names[c] for c in solver.columns]
+    else_ = _REST_PERCENTILE_ELSE if solver.named else 50.0
+    return [next((p for start, p in _REST_PERCENTILE.items() if name.startswith(start)), else_) for name in names] + [10.0]
+
+
+def _solve(
+    mesh: np.ndarray, seen: np.ndarray, neutral: np.ndarray, solver: ExpressionSolver, weights: np.ndarray
+) -> _Raw:
+    count = len(mesh)
+    raw = _Raw(
+        np.broadcast_to(np.diag([1.0, -1.0, -1.0]), (count, 3, 3)).copy(), np.zeros((count, len(solver.basis))),
+        np.zeros((count, 2)), np.zeros(count),
+    )
+    rows_seen = np.flatnonzero(seen)
+    for first in range(0, len(rows_seen), _CHUNK):
+        rows = rows_seen[first : first + _CHUNK]
+        part = mesh[rows].astype(np.float64)
+        _, laid = _into_head(part, neutral, weights)
+        coefficients = solver.solve(laid - neutral)
+        # Laid on the face with its expression, all points tell the head's rotation.
+        face = neutral + solver.shape(coefficients)
+        rotation, laid = _into_head(part, face, np.maximum(weights, 0.2))
+        raw.rotations[rows], raw.coefficients[rows] = rotation, solver.solve(laid - neutral)
+        off = laid - neutral - solver.shape(raw.coefficients[rows])
+        raw.misfit[rows] = np.sqrt((off[..., :2] ** 2).sum(-1).mean(-1))
+        raw.lids[rows] = _lid_gaps(laid)
+    return raw
+
+
+def _lid_gaps(face: np.ndarray) -> np.ndarray:
+    """(n,468,3) m -> (n,2): mean distance of the lids of each eye as a share of the eye's width."""
+    gap = np.linalg.norm(face[:, _LIDS[..., 0]] - face[:, _LIDS[..., 1]], axis=-1).mean(-1)
+    return gap / np.linalg.norm(face[:, _EYE_CORNERS[:, 0]] - face[:, _EYE_CORNERS[:, 1]], axis=-1)
+
+
+def _blinks(lids: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """(N,2) lid gaps -> (N,2) 0..1: how far each eye is shut, against how far this person's eyes open."""
+    if not seen.any():
+        return np.zeros_like(lids)
+    opened = np.maximum(np.percentile(lids[seen], 75.0, axis=0), 0.18)
+    closing = (1.0 - lids / opened) / (1.0 - _SHUT)
+    return np.clip((closing - _SQUINT) / (1.0 - _SQUINT - 0.1), 0.0, 1.0)
+
+
+def _expressions(
+    raw: _Raw, solver: ExpressionSolver, landmarks: PersonLandmarks, seen: np.ndarray, body: BodyModel
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Unsmoothed expression (N,E), jaw opening (N,) rad, eyes (N,2,3) rad."""
+    names = body.expression_names
+    expression = np.zeros((len(seen), len(names)))
+    expression[:, solver.columns] = raw.coefficients[:, :-1]
+    jaw, eyes = raw.coefficients[:, -1], np.zeros((len(seen), 2, 3))
+    if solver.named:
+        blinks = _blinks(raw.lids, seen)
+        for side, name in enumerate(("eyeBlinkLeft", "eyeBlinkRight")):
+            expression[:, names.index(name)] = blinks[:, side]
+    if landmarks.face_blendshapes is not None:
+        scores = ArkitScores(landmarks.face_blendshapes, seen)
+        eyes = scores.gaze()
+        if solver.named:
+            scores.fill(expression, names)
+            jaw = scores.jaw_opening()
+    return expression, jaw, eyes
+
+
+def _smooth_by_part(
+    expression: np.ndarray, names: tuple[str, ...], lower: np.ndarray, upper: np.ndarray, times: np.ndarray, named: bool
+) -> np.ndarray:
+    """Each part of the face with its own confidence and cut-off: lids are quick, and a covered mouth says nothing of brows."""
+    smooth = np.zeros_like(expression)
+    parts = {"eye": (upper, _EYE_CUTOFF), "brow": (upper, _BROW_CUTOFF)} if named else {}
+    rest = np.ones(len(names), bool)
+    for start, (confidence, cutoff) in parts.items():
+        columns = np.array([name.startswith(start) for name in names])
+        rest &= ~columns
+        smooth[:, columns] = smooth_curves(expression[:, columns], confidence**2, times, cutoff, np.zeros(columns.sum()))
+    smooth[:, rest] = smooth_curves(expression[:, rest], lower**2, times, _MOUTH_CUTOFF, np.zeros(rest.sum()))
+    return np.clip(smooth, 0.0, 1.0) if named else smooth
