@@ -7,22 +7,22 @@ import numpy as np
 import torch
 
 from smplit.axes import axis_angle_from_matrix
-from smplit.body.kinematics import joint_transforms
 from smplit.body.model import BodyModel
+from smplit.mocap.face.landmark_fit import FaceFit
 from smplit.mocap.fit.body_fit import BodyFit
+from smplit.mocap.hands.landmark_fit import HandFit
 from smplit.mocap.observations import PersonLandmarks
-from smplit.mocap.options import CaptureOptions
 from smplit.mocap.world.placement import PlacedPerson
 from smplit.motion import NUM_JOINTS, Motion
 
 
 def assemble_motion(
-    landmarks: PersonLandmarks, times: np.ndarray, fit: BodyFit, place: PlacedPerson, face, K: np.ndarray,
-    body: BodyModel, options: CaptureOptions,
+    landmarks: PersonLandmarks, times: np.ndarray, fit: BodyFit, place: PlacedPerson, hands: HandFit | None,
+    face: FaceFit | None, K: np.ndarray, body: BodyModel,
 ) -> Motion:
     """One person's Motion from the stages' outputs; T frames, all rows of `landmarks`.
 
-    `face` is the `FaceFit` of the face stage or None.
+    `hands` and `face` are None when those stages are switched off.
     """
     frames = len(landmarks)
     poses = np.zeros((frames, NUM_JOINTS, 3))
@@ -30,12 +30,7 @@ def assemble_motion(
     confidence = np.zeros((frames, NUM_JOINTS), np.float32)
     confidence[:, :22] = fit.confidence
     rest = body.rest_joints(torch.as_tensor(fit.betas)).numpy()
-    if options.hands != "none":
-        from smplit.mocap.hands.landmark_fit import fit_hands
-
-        to_camera = place.camera_R[:, None]
-        rotations, _ = joint_transforms(torch.as_tensor(place.rotations), torch.as_tensor(rest[:22], dtype=torch.float64))
-        hands = fit_hands(landmarks, to_camera @ rotations[:, 20:22].numpy(), rest, times)
+    if hands is not None:
         poses[:, 25:40], poses[:, 40:55] = hands.poses[:, 0], hands.poses[:, 1]
         confidence[:, 25:40], confidence[:, 40:55] = hands.confidence[:, :1], hands.confidence[:, 1:]
     expression = None

@@ -19,7 +19,9 @@ import smplit
 from smplit.body.model import BodyModel
 from smplit.errors import BadInput
 from smplit.mocap.assemble import assemble_motion
+from smplit.mocap.face.landmark_fit import FaceFit, fit_face
 from smplit.mocap.fit.body_fit import BodyFit, BodyFitter
+from smplit.mocap.hands.landmark_fit import HandFit, fit_hands
 from smplit.mocap.observe import ShotObservations, observe
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.options import CaptureOptions
@@ -52,7 +54,8 @@ class _Person:
     camera: CameraMotion  # cut to the person's frames
     fitter: BodyFitter | None = None
     fit: BodyFit | None = None
-    face: object | None = None
+    hands: HandFit | None = None
+    face: FaceFit | None = None
 
 
 def capture(
@@ -120,7 +123,7 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
     motions = []
     for person, track, place in zip(people, tracks, placed, strict=True):
         reporter.check()
-        motions.append((person.landmarks.person, assemble_motion(person.landmarks, person.times, track.fit, place, person.face, person.camera.K, body, options)))
+        motions.append((person.landmarks.person, assemble_motion(person.landmarks, person.times, track.fit, place, person.hands, person.face, person.camera.K, body)))
     return motions
 
 
@@ -128,13 +131,10 @@ def _orient_extremities(person: _Person, body: BodyModel, options: CaptureOption
     """Palm and head orientations from hand and face landmarks, which see them better than the body's."""
     wrists = head = None
     if options.hands != "none":
-        from smplit.mocap.hands.landmark_fit import palm_orientations
-
-        wrists = palm_orientations(person.landmarks, person.camera.K, person.times)
+        person.hands = fit_hands(person.landmarks, person.camera.K, body, person.times)
+        wrists = (person.hands.wrist_rotations, person.hands.confidence)
     if options.face != "none":
-        from smplit.mocap.face.landmark_fit import fit_face
-
-        person.face = fit_face(person.landmarks, body, person.times)
+        person.face = fit_face(person.landmarks, person.camera.K, body, person.times)
         head = (person.face.head_rotation, person.face.confidence)
     return wrists, head
 
