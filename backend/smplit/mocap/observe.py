@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a video to every person's landmarks, in one pass.
+
+A thread decodes a few frames ahead; bodies of a frame are found while hands, faces and camera of
+the frame before are still being worked on. Only a few frames of pixels are ever held; what stays
+of a frame is about 7 KB a person.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from smplit.errors import BadInput
+from smplit.mocap.keypoints.blazepose import BodyLandmarker
+from smplit.mocap.keypoints.bodies import BodyFollower, SeenBody
+from smplit.mocap.keypoints.extremities import Extremities, ExtremityFollower
+from smplit.mocap.keypoints.face import FaceLandmarker
+from smplit.mocap.keypoints.hands import HandLandmarker
+from smplit.mocap.keypoints.movenet import PeopleDetector
+from smplit.mocap.observations import CameraMotion, PersonLandmarks
+from smplit.mocap.options import CaptureOptions
+from smplit.mocap.select import choose_people, drop_false_people
+from smplit.progress import Reporter
+from smplit.video.camera_motion import CameraTracker
+from smplit.video.decode import Frame, VideoInfo, VideoReader, parse_range
+from smplit.video.read_ahead import read_ahead
+from smplit.video.shots import CutDetector
+from smplit.video.tracking import join_tracks
+
+_log = logging.getLogger(__name__)
+STAGE = "people and landmarks"
+# One person of one frame, as it is kept until the shot ends.
+_ROW = np.dtype([
+    ("frame", "i8"), ("box", "f4", 4), ("body", "f4", (33, 2)), ("body_confidence", "f4", 33), ("body_world", "f4", (33, 3)),
+    ("hands", "f4", (2, 21, 2)), ("hand_confidence", "f4", 2), ("hands_world", "f4", (2, 21, 3)),
+    ("face", "f4", (468, 3)), ("face_confidence", "f4"),
+])
+
+
+@dataclass
+class ShotObservations:
+    """One shot: `start` is the video frame index of its first frame, `frame_times` (N,) s."""
+
+    start: int
+    frame_times: np.ndarray
+    camera: CameraMotion
+    people: list[PersonLandmarks] = field(default_factory=list)
+
+
+@dataclass
+class _Networks:
+    """Loaded once, used by all shots."""
+
+    detector: PeopleDetector
+    body: BodyLandmarker
+    hand: HandLandmarker | None
+    face: FaceLandmarker | None
+
+    @classmethod
+    def load(cls, options: CaptureOptions) -> _Networks:
+        device = options.device
+        return cls(
+            PeopleDetector(device), BodyLandmarker(device), HandLandmarker(device) if options.hands != "none" else None,
+            FaceLandmarker(device) if options.face != "none" else None,
+        )
+
+
+def observe(video: Path, options: CaptureOptions, reporter: Reporter) -> list[ShotObservations]:
+    """Decodes a video and finds everybody's landmarks and the camera's motion.
+
+    Person numbers count over the whole video: shot by shot, and inside a shot by prominence
+    (time seen times height in the picture). A person who comes back after a cut is a new number.
+
+    Raises:
+        BadInput: unreadable video ("no_such_file" ...), "one_frame", "no_person", "no_such_person".
+        Cancelled: through `reporter`.
+    """
+    video = Path(video)
+    start, stop = parse_range(options.range)
+    networks = _Networks.load(options)
+    shots: list[_Shot] = []
+    with VideoReader(video, start, stop) as reader, ThreadPoolExecutor(2, "extremities") as pool:
+        total = _expected_frames(reader.info, start, stop)
+        cuts = CutDetector()
+        with read_ahead(reader, ahead=3) as frames:
+            for frame in frames:
+                reporter.check()
+                if cuts.is_cut(frame.image) or not shots:
+                    _close(shots)
+                    shots.append(_Shot(frame, reader.info, networks, options, pool))
+                shots[-1].add(frame)
+                reporter.stage(STAGE, sum(len(shot) for shot in shots), total)
+        _close(shots)
+        info, warnings = reader.info, reader.warnings
+    for text in warnings:
+        reporter.warn(text)
+    count = sum(len(shot) for shot in shots)
+    reporter.stage(STAGE, count, count)
+    return _select(video, info, shots, options, reporter)
+
+
+def _close(shots: list[_Shot]) -> None:
+    if shots:
+        shots[-1].close()
+
+
+def _select(video: Path, info: VideoInfo, shots: list[_Shot], options: CaptureOptions, reporter: Reporter) -> list[ShotObservations]:
+    count = sum(len(shot) for shot in shots)
+    if count == 0:
+        raise BadInput(
+            f"'{video}' has no frame in the part that --range {options.range} names.",
+            f"The video lasts {clock(info.duration or 0.0)}; name a part inside it.", "empty_range",
+        )
+    if count == 1:
+        raise BadInput(f"'{video}' gives one frame only; motion needs at least two.", "Choose a longer video or --range.", "one_frame")
+    K, source = camera_matrix(info, options)
+    if source == "guess":
+        _log.info("focal length is not known; %.0f px is assumed (--focal sets it)", K[0, 0])
+    observed = [shot.finish(K, source) for shot in shots]
+    drop_false_people(observed)
+    if not any(shot.people for shot in observed):
+        first, last = observed[0].frame_times[0], observed[-1].frame_times[-1]
+        raise BadInput(
+            f"No person found between {clock(first)} and {clock(last)} of '{video}'.",
+            "Try another part of the video with --range, or a video that shows people larger.", "no_person",
+        )
+    return choose_people(observed, info.height, options)
+
+
+def clock(seconds: float) -> str:
+    """83.4 -> '1:23'."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def camera_matrix(info: VideoInfo, options: CaptureOptions) -> tuple[np.ndarray, str]:
+    """(3,3) px and where its focal length comes from; a guess is the picture's diagonal (a field of view of 53 degrees)."""
+    focal, source = options.focal, "given"
+    if focal is None:
+        focal, source = info.focal_px, "metadata"
+    if focal is None:
+        focal, source = float(np.hypot(info.width, info.height)), "guess"
+    return np.array([[focal, 0.0, info.width / 2.0], [0.0, focal, info.height / 2.0], [0.0, 0.0, 1.0]]), source
+
+
+def _expected_frames(info: VideoInfo, start: float | None, stop: float | None) -> int | None:
+    """Frames that will be read, for the progress bar; None when the container does not say."""
+    if info.duration is None:
+        return info.frame_count if start is None and stop is None else None
+    length = min(info.duration, stop or info.duration) - (start or 0.0)
+    if length <= 0:
+        return None
+    return info.frame_count if info.frame_count and length >= info.duration else max(1, round(length * info.fps))
+
+
+class _Shot:
+    """Collects one shot frame by frame."""
+
+    def __init__(self, first: Frame, info: VideoInfo, networks: _Networks, options: CaptureOptions, pool: ThreadPoolExecutor):
+        self.start = first.index
+        self._times: list[float] = []
+        self._bodies = BodyFollower(networks.detector, networks.body)
+        self._extremities = ExtremityFollower(networks.hand, networks.face)
+        self._camera = CameraTracker(info.width, info.height, options.camera)
+        self._pool = pool
+        self._pending: list[Future] = []
+        self._rows: dict[int, list[np.ndarray]] = {}
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def add(self, frame: Frame) -> None:
+        """Bodies now; hands, faces and camera while the next frame's bodies are found."""
+        seen = self._bodies.step(frame.image, frame.time)
+        self._wait()
+        self._times.append(frame.time)
+        boxes = np.array([body.box for body in seen], np.float32).reshape(-1, 4)
+        self._pending = [
+            self._pool.submit(self._follow_extremities, frame.index, frame.image, seen),
+            self._pool.submit(self._camera.add, frame.image, boxes),
+        ]
+
+    def _wait(self) -> None:
+        pending, self._pending = self._pending, []
+        for task in pending:
+            task.result()
+
+    def _follow_extremities(self, index: int, image: np.ndarray, seen: list[SeenBody]) -> None:
+        found = self._extremities.step(image, {body.track: body.landmarks for body in seen})
+        for body in seen:
+            self._rows.setdefault(body.track, []).append(_row(index, body, found[body.track]))
+
+    def close(self) -> None:
+        """After the last frame: joins tracks of one person and lets the networks' state go."""
+        self._wait()
+        person = join_tracks(self._bodies.tracker.all_tracks())
+        joined: dict[int, list[np.ndarray]] = {}
+        for track in sorted(self._rows):
+            joined.setdefault(person[track], []).extend(self._rows[track])
+        self._rows = {first: sorted(rows, key=lambda row: int(row["frame"])) for first, rows in joined.items()}
+        del self._bodies, self._extremities
+
+    def finish(self, K: np.ndarray, focal_source: str) -> ShotObservations:
+        """What was seen, with people in the order of their first frame, numbered by row order for now."""
+        camera = self._camera.finish(K)
+        people = [_dense(self._rows.pop(track)) for track in sorted(self._rows)]
+        motion = CameraMotion(camera.rotation, camera.kind, K, focal_source, camera.residual)
+        return ShotObservations(self.start, np.array(self._times), motion, people)
+
+
+def _row(index: int, body: SeenBody, found: Extremities) -> np.ndarray:
+    row = np.zeros((), _ROW)
+    row["frame"], row["box"] = index, body.box
+    row["body"], row["body_confidence"], row["body_world"] = body.landmarks.pixels, body.landmarks.confidence, body.landmarks.world
+    for side, hand in enumerate(found.hands):
+        if hand is not None:
+            row["hands"][side], row["hands_world"][side] = hand.pixels, hand.world
+    row["hand_confidence"] = found.hand_confidence
+    if found.face is not None:
+        row["face"], row["face_confidence"] = found.face.points, found.face_confidence
+    return row
+
+
+def _dense(rows: list[np.ndarray]) -> PersonLandmarks:
+    """Rows of the frames that show a person -> arrays over all frames from the first to the last.
+
+    Frames without the person keep zeros and zero confidence; their boxes are interpolated.
+    """
+    frames = np.array([int(row["frame"]) for row in rows])
+    first, count = int(frames[0]), int(frames[-1] - frames[0]) + 1
+    dense = {name: np.zeros((count, *_ROW[name].shape), np.float32) for name in _ROW.names if name != "frame"}
+    for row, at in zip(rows, frames - first, strict=True):
+        for name, values in dense.items():
+            values[at] = row[name]
+    rows.clear()
+    seen = np.zeros(count, bool)
+    seen[frames - first] = True
+    everywhere = np.arange(count)
+    for k in range(4):
+        dense["box"][:, k] = np.interp(everywhere, frames - first, dense["box"][seen, k])
+    return PersonLandmarks(person=0, first=first, seen=seen, boxes=dense.pop("box"), **dense)
