@@ -21,6 +21,7 @@ _SPACING = 14  # px between corners: spreads them over the picture
 _BORDER = 8  # px
 _KEPT_PICTURES = 12  # old key frames that a returning camera can still be matched to
 _CONTRAST_FLOOR = 6.0  # grey levels: below it texture is mostly sensor noise
+_LEAST_CONTRAST = 3.0  # grey levels
 _BOX_GROWTH = 0.08  # a detector's box cuts off hands, hair and swinging clothes
 _MAX_MISMATCH = 22.0  # mean absolute difference of a followed patch, in flattened grey levels
 _LK = dict(winSize=(17, 17), maxLevel=3, criteria=(cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 0.01))
@@ -75,26 +76,29 @@ class BackgroundTracker:
         self._offsets = np.zeros((0, 2), np.float32)  # how far each of its corners was off that homography
         self._near: dict[int, np.ndarray] = {}  # key frames whose picture is kept -> homography to the one in use
         self._small: np.ndarray | None = None
+        self._last: tuple[np.ndarray, np.ndarray] | None = None  # the last frame's picture and mask
         self._next_id = 0
 
     def add(self, image_rgb: np.ndarray, boxes: np.ndarray) -> None:
         """image_rgb (H,W,3) uint8; boxes (P,4) px x0, y0, x1, y1 of people in it."""
-        picture = self._flatten(image_rgb)
+        picture, textured = self._flatten(image_rgb)
         small = cv2.resize(picture, (self.size[0] // 4, self.size[1] // 4), interpolation=cv2.INTER_AREA).astype(np.float32)
-        mask = self._background(np.asarray(boxes, dtype=np.float64).reshape(-1, 4))
+        mask = self._background(np.asarray(boxes, dtype=np.float64).reshape(-1, 4)) & textured
         found = self._locate(picture, small, mask) if self._current is not None else None
         if found is None:
             self._begin(picture, mask)
         else:
             self._accept(found, picture, mask)
-        self._small = small
+        self._small, self._last = small, (picture, mask)
 
-    def _flatten(self, image_rgb: np.ndarray) -> np.ndarray:
+    def _flatten(self, image_rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Local contrast (h,w) uint8, and a mask of where there is any (255) rather than sensor noise."""
         grey = cv2.resize(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY), self.size, interpolation=cv2.INTER_AREA).astype(np.float32)
         mean = cv2.blur(grey, (31, 31))
         variance = cv2.blur(grey * grey, (31, 31)) - mean * mean
         flat = (grey - mean) / np.sqrt(np.maximum(variance, 0.0) + _CONTRAST_FLOOR**2)
-        return cv2.convertScaleAbs(np.maximum(flat * 45.0 + 128.0, 0.0))
+        textured = (variance > _LEAST_CONTRAST**2).astype(np.uint8) * 255
+        return cv2.convertScaleAbs(np.maximum(flat * 45.0 + 128.0, 0.0)), textured
 
     def _background(self, boxes: np.ndarray) -> np.ndarray:
         mask = np.zeros((self.size[1], self.size[0]), np.uint8)
@@ -150,7 +154,16 @@ class BackgroundTracker:
         self._offsets = np.zeros_like(key.points)
 
     def _locate(self, picture: np.ndarray, small: np.ndarray, mask: np.ndarray) -> _Found | None:
-        """The frame against the key frame in use, from the last known place, else from a search."""
+        """The frame against the key frame in use, else against the last frame made a key frame, else None."""
+        found = self._follow_or_search(picture, small, mask)
+        if found is None and self.keys[self._current].frame < len(self.matches) - 1:
+            last = _Found(self.matches[-1], self._homography, 0)
+            self._renew(last, *self._last)
+            found = self._follow_or_search(picture, small, mask)
+        return found
+
+    def _follow_or_search(self, picture: np.ndarray, small: np.ndarray, mask: np.ndarray) -> _Found | None:
+        """From the last known place; else after the shift of the whole picture; else from features alone."""
         key = self.keys[self._current]
         found = self._register(self._current, self._homography, self._offsets, picture, mask)
         if found is None:

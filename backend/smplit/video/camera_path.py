@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from smplit.axes import matrix_from_axis_angle
+from smplit.axes import axis_angle_from_matrix, matrix_from_axis_angle
 
 _BUNDLE_FRAMES = 20  # of one stretch: enough for depth; the other frames only place themselves
 _STEPS = 25
@@ -52,14 +53,13 @@ class StretchPath:
 def solve_stretch(stretch: Stretch, rotation: np.ndarray) -> StretchPath:
     """Bundle-adjust one stretch from `rotation` (T,3,3), the best turning without travel."""
     count = len(stretch.seen)
-    moved = np.nanmean(np.where(stretch.weight[..., None] > 0, np.abs(stretch.seen - stretch.corners), np.nan), axis=(1, 2))
+    motion = np.linalg.norm(stretch.seen - stretch.corners, axis=-1) * stretch.weight
+    widest = int(np.argmax(motion.sum(1) / np.maximum(stretch.weight.sum(1), 1.0) * np.sqrt(stretch.weight.sum(1))))
     chosen = np.unique(np.linspace(0, count - 1, min(count, _BUNDLE_FRAMES)).round().astype(int))
-    chosen = np.union1d(chosen, [int(np.nanargmax(moved))])
+    chosen = np.union1d(chosen, [widest])
     best = None
-    for direction in (1.0, -1.0):
-        # Forward and backward starts: equal depths cannot tell a dolly in from one out when it is small.
-        poses = rotation[chosen].copy(), np.tile([0.0, 0.0, direction * 1e-2], (len(chosen), 1))
-        solved = _bundle(stretch.corners, stretch.seen[chosen], stretch.weight[chosen], stretch.tolerance, *poses)
+    for start in _starts(stretch, rotation, widest):
+        solved = _bundle(stretch.corners, stretch.seen[chosen], stretch.weight[chosen], stretch.tolerance, start[0][chosen], start[1][chosen], start[2])
         if best is None or solved[3] < best[3]:
             best = solved
     sparse_rotation, sparse_centre, inverse_depth, _ = best
@@ -76,10 +76,45 @@ def solve_stretch(stretch: Stretch, rotation: np.ndarray) -> StretchPath:
     return StretchPath(poses[0], poses[1], inverse_depth, cost, steady)
 
 
-def _bundle(corners, seen, weight, tolerance, rotation, centre) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+def _starts(stretch: Stretch, rotation: np.ndarray, widest: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """First guesses: rotation (T,3,3), centre (T,3), inverse depth (M,).
+
+    Equal depths with a step forward or backward suit a camera that follows somebody; for sideways
+    travel, which resembles a turn, the essential matrix of the widest pair (Nister 2004, OpenCV) helps.
+    """
+    count, points = stretch.weight.shape
+    level = np.ones(points)
+    starts = [(rotation, np.tile([0.0, 0.0, step], (count, 1)), level) for step in (1e-2, -1e-2)]
+    there = stretch.weight[widest] > 0
+    before, now = stretch.corners[there], stretch.seen[widest, there]
+    essential, agrees = cv2.findEssentialMat(before, now, np.eye(3), cv2.RANSAC, 0.999, 3.0 * stretch.tolerance)
+    if essential is None or essential.shape != (3, 3):
+        return starts
+    good, turn, shift, _ = cv2.recoverPose(essential, before, now, np.eye(3), mask=agrees.copy())
+    if good < _MIN_SHARED:
+        return starts
+    centre = -turn.T @ shift[:, 0]
+    # Depth along each ray where the pair's epipolar motion puts it: x' ~ R (a - rho c), linear in rho.
+    turned = np.concatenate([before, np.ones((len(before), 1))], axis=1) @ turn.T
+    pushed = turn @ centre
+    slope = pushed[:2] - now * pushed[2]
+    depth = ((turned[:, :2] - now * turned[:, 2:]) * slope).sum(1) / np.maximum((slope**2).sum(1), 1e-12)
+    inverse_depth = np.full(points, max(float(np.median(depth)), 1e-3))
+    inverse_depth[there] = np.clip(depth, 0.0, None)
+    unit = np.median(inverse_depth)
+    if unit < 1e-6:
+        return starts
+    inverse_depth = np.minimum(inverse_depth / unit, _NEAREST)
+    # The other frames: somewhere between none and all of that motion, then each on its own.
+    share = np.clip(np.arange(1, count + 1) / (widest + 1), 0.0, 1.0)
+    turns = matrix_from_axis_angle(share[:, None] * axis_angle_from_matrix(turn))
+    placed = _place(stretch, inverse_depth, turns, share[:, None] * centre * unit)
+    return [*starts, (*placed, inverse_depth)]
+
+
+def _bundle(corners, seen, weight, tolerance, rotation, centre, inverse_depth) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Levenberg-Marquardt with the corners eliminated (Schur complement): rotation, centre, inverse depth, cost."""
     frames, points = weight.shape
-    inverse_depth = np.ones(points)
     damping, cost = 1e-2, np.inf
     for step in range(_STEPS):
         # The tolerance shrinks from coarse to fine, so that a poor start is not cemented by robust weights.

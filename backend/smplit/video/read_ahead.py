@@ -38,7 +38,7 @@ def read_ahead(items: Iterable[T], ahead: int) -> Iterator[Iterator[T]]:
                 if not put(item):
                     return
             put(_END)
-        except BaseException as error:  # noqa: BLE001 - handed to the consumer
+        except BaseException as error:
             put(error)
 
     def take() -> Iterator[T]:

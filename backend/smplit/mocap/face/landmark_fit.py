@@ -27,10 +27,8 @@ _LEAST_CONFIDENCE = 0.2  # below, a frame counts as unseen
 _MOBILITY = 0.0015  # m: points that expressions move more than this say less about the head
 _MISFIT = 0.006  # m: root mean square of what no expression explains at which confidence has fallen to 37 %
 _SMALL_FACE = 24.0  # px between the outer eye corners at which the mesh gets coarse
-# What the neutral face shows of each action, as a percentile over the clip: eyes and brows rest in the
-# middle of what they do, mouths and cheeks are more often active than at rest.
-_REST_PERCENTILE = {"brow": 50.0, "eye": 50.0}
-_REST_PERCENTILE_ELSE = 25.0
+_CALM = 0.25  # of the frames decide the neutral face
+_EXPRESSION_SHARE = (0.15, 0.35)  # of what the calm upper and lower face differ by from the canonical one
 _LIP_GAP = 0.0027  # m between the inner lips' mesh points when the mouth is shut (measured on the network's output)
 _HEAD_CUTOFF, _BROW_CUTOFF, _EYE_CUTOFF, _MOUTH_CUTOFF = 6.0, 5.0, 12.0, 8.0  # Hz: a blink lasts 0.15 s or more
 _INNER_LIPS = np.array([[82, 87], [13, 14], [312, 317]])
@@ -121,9 +119,7 @@ def _clean_confidence(landmarks: PersonLandmarks) -> np.ndarray:
 
 def _mobility(solver: ExpressionSolver) -> np.ndarray:
     """(468,) m: how far usual expressions move each point."""
-    usual = np.full(len(solver.basis), 0.4 if solver.named else 1.0)
-    usual[-1] = 0.1  # rad
-    return np.sqrt(((usual[:, None, None] * solver.basis) ** 2).sum((0, 2)))
+    return np.sqrt(((0.5 * solver.sigma[:, None, None] * solver.basis) ** 2).sum((0, 2)))
 
 
 def _into_head(mesh: np.ndarray, model: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +136,11 @@ def _into_head(mesh: np.ndarray, model: np.ndarray, weights: np.ndarray) -> tupl
 def _neutral_face(
     mesh: np.ndarray, confidence: np.ndarray, surface: FaceSurface, solver: ExpressionSolver, weights: np.ndarray
 ) -> np.ndarray:
-    """(468,3) m in head axes: the person's face at rest, from frames spread over the clip."""
+    """(468,3) m in head axes: the person's face at rest.
+
+    Upper and lower face are each taken from the calmest quarter of the clip's frames, calm meaning like the
+    canonical face. A clip may show no calm frame at all: part of what these still differ by is an expression.
+    """
     rows = np.flatnonzero(confidence > 0.5 * confidence.max(initial=0.0))
     if len(rows) == 0:
         return surface.canonical
@@ -148,30 +148,28 @@ def _neutral_face(
     sample = mesh[rows].astype(np.float64)
     neutral = surface.canonical
     for _ in range(2):
-        _, laid = _into_head(sample, neutral, weights)
-        neutral = np.median(laid, axis=0)
-        # Keep it where the canonical face is, or the head's rotation would drift off the body's axes.
-        neutral = _laid_on(neutral, surface.canonical, weights)
-    _, laid = _into_head(sample, neutral, weights)
-    coefficients = solver.solve(laid - neutral, one_sided=False)
-    rest = [np.percentile(coefficients[:, k], p) for k, p in enumerate(_rest_percentiles(solver))]
-    neutral = neutral + solver.shape(np.array(rest)[None])[0]
+        # Kept where the canonical face is, or the head's rotation would drift off the body's axes.
+        neutral = _laid_on(np.median(_into_head(sample, neutral, weights)[1], axis=0), surface.canonical, weights)
+    laid = _into_head(sample, neutral, weights)[1]
+    strength = solver.solve(laid - surface.canonical, one_sided=False) / solver.sigma
+    upper = solver.is_upper
+    for part in (upper, ~upper):
+        energy = (strength[:, part] ** 2).sum(1)
+        calm = np.median(laid[energy <= np.quantile(energy, _CALM)], axis=0)
+        share = (solver.basis[part] ** 2).sum((0, 2)) / np.maximum((solver.basis**2).sum((0, 2)), 1e-12)  # (468,)
+        neutral = neutral + share[:, None] * (calm - neutral)
+    left_over = solver.solve((neutral - surface.canonical)[None], one_sided=False)[0]
+    neutral = neutral - solver.shape((left_over * np.where(upper, *_EXPRESSION_SHARE))[None])[0]
     opening = solver.basis[-1]  # a mouth at rest is shut: what gap remains is the jaw's
-    per_radian = (opening[_INNER_LIPS[:, 1]] - opening[_INNER_LIPS[:, 0]])[:, 1].mean()
+    per_radian = (opening[_INNER_LIPS[:, 0]] - opening[_INNER_LIPS[:, 1]])[:, 1].mean()
     gap = (neutral[_INNER_LIPS[:, 0]] - neutral[_INNER_LIPS[:, 1]])[:, 1].mean()
-    return neutral - np.clip((gap - _LIP_GAP) / -per_radian, 0.0, 0.3) * opening
+    return neutral - np.clip((gap - _LIP_GAP) / per_radian, -0.1, 0.3) * opening
 
 
 def _laid_on(points: np.ndarray, target: np.ndarray, weights: np.ndarray) -> np.ndarray:
     rotation, scale = procrustes(points, target, weights)
     share = (weights / weights.sum())[:, None]
     return scale * (points - (share * points).sum(0)) @ rotation.T + (share * target).sum(0)
-
-
-def _rest_percentiles(solver: ExpressionSolver) -> list[float]:
-    names = [solver.names[c] for c in solver.columns]
-    else_ = _REST_PERCENTILE_ELSE if solver.named else 50.0
-    return [next((p for start, p in _REST_PERCENTILE.items() if name.startswith(start)), else_) for name in names] + [10.0]
 
 
 def _solve(

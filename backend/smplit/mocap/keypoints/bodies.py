@@ -85,7 +85,7 @@ class BodyFollower:
     def _search_is_due(self, tracks: list[Track], time: float) -> bool:
         if time - self._last_search >= SEARCH_EVERY - 1e-3:
             return True
-        hidden = any(0.0 < track.coasting for track in tracks)
+        hidden = any(track.coasting > 0.0 for track in tracks)
         crossing = any(overlap(a.box, b.box) > 0.3 for i, a in enumerate(tracks) for b in tracks[:i])
         return (hidden or crossing) and time - self._last_search >= SEARCH_EVERY / 3
 

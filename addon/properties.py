@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user chooses in the sidebar; saved with the scene. Defaults need no thought."""
+
+from __future__ import annotations
+
+import bpy
+
+
+class SmplitVideo(bpy.types.PropertyGroup):
+    """One chosen video."""
+
+    path: bpy.props.StringProperty(subtype="FILE_PATH")
+
+
+class SmplitCaptureSettings(bpy.types.PropertyGroup):
+    """The Capture from Video panel. `options` says it in the words of the command."""
+
+    videos: bpy.props.CollectionProperty(type=SmplitVideo)
+    people: bpy.props.EnumProperty(
+        name="People",
+        description="Who becomes a character",
+        items=(
+            ("all", "All", "Everyone who is seen for long enough"),
+            ("largest", "Largest", "Only the person who fills most of the picture"),
+            ("numbers", "Choose", "Only the numbers below; people are numbered as an earlier capture of this video named them"),
+        ),
+    )
+    people_numbers: bpy.props.StringProperty(name="Numbers", default="1", description="People to keep, from 1, such as 1,3")
+    detail: bpy.props.EnumProperty(
+        name="Detail",
+        description="How carefully the body is worked out",
+        items=(
+            ("fast", "Fast", "A rough body, for a first look; feet and joints may tremble"),
+            ("balanced", "Balanced", "The body is refined over the whole clip: calmer joints, feet that stand still"),
+        ),
+        default="balanced",
+    )
+    hands: bpy.props.EnumProperty(
+        name="Hands",
+        description="How fingers move",
+        items=(
+            ("auto", "Automatic", "The best way that is installed"),
+            ("landmarks", "From Landmarks", "Fingers follow the points found in the picture"),
+            ("none", "Relaxed", "Fingers stay at rest; quicker"),
+        ),
+    )
+    face: bpy.props.EnumProperty(
+        name="Face",
+        description="How jaw, eyes and expression move",
+        items=(
+            ("auto", "Automatic", "The best way that is installed"),
+            ("landmarks", "From Landmarks", "The face follows the points found in the picture"),
+            ("none", "Still", "No expression; quicker"),
+        ),
+    )
+    camera: bpy.props.EnumProperty(
+        name="Camera",
+        description="Whether the camera that filmed moved",
+        items=(
+            ("auto", "Automatic", "Decided from the background"),
+            ("static", "Static", "It stood still, on a tripod: nothing of the background's motion goes into the path"),
+            ("moving", "Moving", "It panned or was carried: its turning is taken out of the path"),
+        ),
+    )
+    trajectory: bpy.props.EnumProperty(
+        name="Path",
+        description="How the person travels",
+        items=(
+            ("auto", "Automatic", "Where the person went in the world, feet planted"),
+            ("camera", "From Camera", "Only what the picture shows"),
+            ("none", "In Place", "The person stays where they began"),
+        ),
+    )
+    focal: bpy.props.FloatProperty(
+        name="Focal Length", min=0.0, soft_max=10000.0, precision=0,
+        description="Focal length of the filming camera in pixels of the picture; 0 takes it from the file or guesses it",
+    )
+    use_range: bpy.props.BoolProperty(name="Only a Part", description="Capture only the part between the two times")
+    range_start: bpy.props.FloatProperty(name="From", min=0.0, description="Start in seconds of the video", subtype="TIME_ABSOLUTE", unit="TIME_ABSOLUTE")
+    range_end: bpy.props.FloatProperty(
+        name="To", min=0.0, default=10.0, description="End in seconds of the video", subtype="TIME_ABSOLUTE", unit="TIME_ABSOLUTE",
+    )
+
+    def options(self) -> dict[str, object]:
+        """The choices as properties of `smplit.capture_video`."""
+        return {
+            "people": self.people_numbers if self.people == "numbers" else self.people,
+            "fit": self.detail != "fast",
+            "hands": self.hands, "face": self.face, "camera": self.camera, "trajectory": self.trajectory, "focal": self.focal,
+            "range": f"{self.range_start:g}:{self.range_end:g}" if self.use_range else "",
+        }
+
+
+def register() -> None:
+    bpy.utils.register_class(SmplitVideo)
+    bpy.utils.register_class(SmplitCaptureSettings)
+    bpy.types.Scene.smplit_capture = bpy.props.PointerProperty(type=SmplitCaptureSettings)
+
+
+def unregister() -> None:
+    del bpy.types.Scene.smplit_capture
+    bpy.utils.unregister_class(SmplitCaptureSettings)
+    bpy.utils.unregister_class(SmplitVideo)

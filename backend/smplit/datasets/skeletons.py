@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Known skeletons of recorded motion: which source joint's rotation drives which SMPL-X body joint."""
+
+from __future__ import annotations
+
+from smplit.errors import BadInput
+from smplit.motion import BODY_JOINTS
+
+
+def _map(sources: str) -> dict[str, str]:
+    """Source joints in the order of `BODY_JOINTS`; `-` where the skeleton has none."""
+    return {joint: source for joint, source in zip(BODY_JOINTS, sources.split(), strict=True) if source != "-"}
+
+
+# Read and measured from the files of each set (MANIFEST of the motion pack; 100STYLE's from its release).
+SKELETONS: dict[str, dict[str, str]] = {
+    "cmu_asf": _map(
+        "root lfemur rfemur lowerback ltibia rtibia upperback lfoot rfoot thorax ltoes rtoes "
+        "lowerneck lclavicle rclavicle head lhumerus rhumerus lradius rradius lhand rhand"
+    ),
+    "cmu_cgspeed": _map(
+        "Hips LeftUpLeg RightUpLeg LowerBack LeftLeg RightLeg Spine LeftFoot RightFoot Spine1 LeftToeBase RightToeBase "
+        "Neck LeftShoulder RightShoulder Head LeftArm RightArm LeftForeArm RightForeArm LeftFingerBase RightFingerBase"
+    ),
+    "cmu_daz": _map(
+        "hip lThigh rThigh abdomen lShin rShin abdomen lFoot rFoot chest lFoot rFoot "
+        "neck lCollar rCollar head lShldr rShldr lForeArm rForeArm lHand rHand"
+    ),
+    "cmu_iclone": _map(
+        "CC_Base_Hip CC_Base_L_Thigh CC_Base_R_Thigh CC_Base_Waist CC_Base_L_Calf CC_Base_R_Calf CC_Base_Spine01 CC_Base_L_Foot CC_Base_R_Foot CC_Base_Spine02 CC_Base_L_ToeBase CC_Base_R_ToeBase "
+        "CC_Base_NeckTwist01 CC_Base_L_Clavicle CC_Base_R_Clavicle CC_Base_Head CC_Base_L_Upperarm CC_Base_R_Upperarm CC_Base_L_Forearm CC_Base_R_Forearm CC_Base_L_Hand CC_Base_R_Hand"
+    ),
+    "bandai": _map(
+        "Hips UpperLeg_L UpperLeg_R Spine LowerLeg_L LowerLeg_R Spine Foot_L Foot_R Chest Toes_L Toes_R "
+        "Neck Shoulder_L Shoulder_R Head UpperArm_L UpperArm_R LowerArm_L LowerArm_R Hand_L Hand_R"
+    ),
+    "100style": _map(
+        "Hips LeftHip RightHip Chest LeftKnee RightKnee Chest3 LeftAnkle RightAnkle Chest4 LeftToe RightToe "
+        "Neck LeftCollar RightCollar Head LeftShoulder RightShoulder LeftElbow RightElbow LeftWrist RightWrist"
+    ),
+    "amp_humanoid": _map(
+        "root left_hip right_hip - left_knee right_knee - left_ankle right_ankle chest - - "
+        "neck - - - left_shoulder right_shoulder left_elbow right_elbow - -"
+    ),
+    "reactidle": _map(
+        "pelvis thigh_L thigh_R spine shin_L shin_R - foot_L foot_R spine1 - - "
+        "neck shoulder_L shoulder_R face upper_arm_L upper_arm_R forearm_L forearm_R - -"
+    ),
+    "cmu_m21": _map(
+        "Hips LeftUpLeg RightUpLeg Spine LeftLeg RightLeg - LeftFoot RightFoot Spine1 LeftToeBase RightToeBase "
+        "Neck1 LeftShoulder RightShoulder Head LeftArm RightArm LeftForeArm RightForeArm LeftHand RightHand"
+    ),
+    "style100_ai4": _map(
+        "Hips LeftUpLeg RightUpLeg Spine LeftLeg RightLeg Spine2 LeftFoot RightFoot Spine3 LeftToeBase RightToeBase "
+        "Neck LeftShoulder RightShoulder Head LeftArm RightArm LeftForeArm RightForeArm LeftHand RightHand"
+    ),
+    "cmu_keijiro": _map(
+        "Hips LeftUpLeg RightUpLeg Spine LeftLeg RightLeg Spine1 LeftFoot RightFoot Spine2 LeftToeBase RightToeBase "
+        "Neck LeftShoulder RightShoulder Head LeftArm RightArm LeftForeArm RightForeArm LeftHand RightHand"
+    ),
+}
+
+
+def recognise_skeleton(names: tuple[str, ...], source: str = "BVH") -> str:
+    """The skeleton whose joints are all among `names`; of several, the one that uses most of them.
+
+    Raises:
+        BadInput: none fits.
+    """
+    present = set(names)
+    fitting = [name for name, joints in SKELETONS.items() if set(joints.values()) <= present]
+    if not fitting:
+        raise BadInput(
+            f"{source}: its {len(names)} joints ({', '.join(names[:6])} ...) belong to no known skeleton ({', '.join(SKELETONS)}).",
+            "Export with one of these joint namings.", "unknown_skeleton",
+        )
+    return max(fitting, key=lambda name: len(set(SKELETONS[name].values())))

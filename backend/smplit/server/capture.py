@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job kind `capture`: videos in, one motion file per person in the job's folder."""
+
+from __future__ import annotations
+
+import functools
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from smplit.errors import BadInput
+from smplit.mocap.options import CaptureOptions
+from smplit.server.job_run import JobInput, JobReporter
+
+# Stages that `smplit.mocap` reports, in order, with their shares of the time of a capture.
+STAGES = {"people and landmarks": 0.7, "fit": 0.3}
+
+
+def check(params: Mapping, paths: list[Path], arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """Everything that is wrong with the request, as sentences."""
+    problems = []
+    hints = typing.get_type_hints(CaptureOptions)
+    good = {}
+    for name, value in params.items():
+        if name not in hints:
+            problems.append(f"there is no capture option '{name}'")
+        elif not _fits(value, hints[name]):
+            problems.append(f"capture option '{name}' cannot be {value!r}")
+        else:
+            good[name] = value
+    try:
+        CaptureOptions.from_dict(good)
+    except BadInput as error:
+        problems.append(error.message.rstrip("."))
+    if not paths:
+        problems.append("no video was given")
+    if arrays:
+        problems.append(f"a capture takes no arrays, but got {', '.join(arrays)}")
+    return problems
+
+
+def _fits(value: object, hint: object) -> bool:
+    kinds = typing.get_args(hint) or (hint,)
+    if isinstance(value, bool):
+        return bool in kinds
+    return isinstance(value, kinds) or (isinstance(value, int) and float in kinds)
+
+
+@functools.lru_cache(maxsize=1)
+def _body(device: str):
+    """The body model, kept by a warm worker from job to job."""
+    from smplit.mocap import init_model
+
+    return init_model(device=device)
+
+
+def run(job: JobInput, reporter: JobReporter) -> None:
+    """Captures each video into its own folder; one that cannot be used does not stop the others.
+
+    Raises:
+        SmplitError: of the first video, when none could be used; any other reason at once.
+    """
+    from smplit.mocap.pipeline import capture
+
+    options = CaptureOptions.from_dict({"device": job.device, **job.params})
+    body = _body(options.device)
+    problems = []
+    for clip, video in enumerate(job.paths):
+        reporter.begin(clip, video.name)
+        try:
+            results = capture(video, job.results / str(clip), options, reporter, body=body)
+        except BadInput as error:
+            problems.append(error)
+            reporter.failure(error)
+            continue
+        for result in results:
+            reporter.result(result.path, result.person, len(result.motion), result.figures)
+    if len(problems) == len(job.paths):
+        raise problems[0]

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kinds of job that the backend does. Adding one is one line in KINDS.
+
+Both processes import this module: the server for `check`, the worker for `run`. It must not import
+torch; `run` is named, not imported, for that reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from smplit.server import capture
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """`check(params, paths, arrays)` returns all problems as sentences, in the server, quickly.
+
+    `run` names "module:function", called in the worker as `function(job, reporter)` with a
+    `smplit.server.job_run.JobInput` and `JobReporter`. `stages` are the pipeline's stages in order
+    with their usual shares of the time, for the ETA.
+    """
+
+    check: Callable[[Mapping, list[Path], Mapping[str, np.ndarray]], list[str]]
+    run: str
+    stages: Mapping[str, float]
+
+
+KINDS = {
+    "capture": JobKind(capture.check, "smplit.server.capture:run", capture.STAGES),
+}
+
+
+def models() -> list[dict]:
+    """What `smplit.models` finds, without the checksums, which take long on big files."""
+    from smplit.errors import MissingModel
+    from smplit.models import MODELS, find
+
+    rows = []
+    for name, entry in MODELS.items():
+        try:
+            path = str(find(name))
+        except MissingModel:
+            path = None
+        rows.append({
+            "name": name, "state": "found" if path else "missing", "path": path, "enables": entry.enables,
+            "licence": entry.licence, "source": entry.source,
+        })
+    return rows
+
+
+def warm_up(device: str) -> str:
+    """Called once in a fresh worker: imports what every job needs; returns the device in words.
+
+    Raises:
+        BadInput: this machine has no such device.
+    """
+    import torch
+
+    from smplit.device import resolve_device
+
+    device = resolve_device(device)
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device

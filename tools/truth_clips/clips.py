@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two disjoint sets of truth clips: `tuning` for development, `validation` for reporting only.
+
+The sets share no recording and no look of a person. Recorded subjects (CMU numbers): tuning 02,
+05-07, 60; validation 94, 135 and those the pack leaves unnamed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from truth_clips.cameras import Camera
+from truth_clips.people import Person
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One truth clip: `seconds` long at `fps`, `size` (width, height) px."""
+
+    name: str
+    people: tuple[Person, ...]
+    camera: Camera
+    place: str = "room"
+    seconds: float = 4.5
+    fps: float = 30.0
+    size: tuple[int, int] = (960, 540)
+    sun: tuple[float, float, float] = (-0.4, -0.7, 1.0)
+    tint: tuple[float, float, float] = (0.55, 0.58, 0.5)
+    seed: int = field(default=0)
+
+
+_TUNING = (
+    Clip("front_walk", (Person("cmu_iclone/005/005_01", -90, "ann", at=(0, 0.2)),), Camera(distance=4.6, focal=1.2), seed=1),
+    Clip("turning", (Person("cmu_daz/salsa/salsa_01_s1", -60, "bo", start=2.0, betas=(1.0, 0.5)),),
+         Camera(azimuth=-100, distance=4.2, height=1.2), place="street", seed=2, sun=(0.5, -0.6, 0.9)),
+    Clip("arms", (Person("cmu_expmap/train/basketball_signal__basketball_signal_1", -90, "dee", start=3.0, betas=(-1.0, 0.3)),),
+         Camera(distance=2.4, height=1.5, aim=1.25, shake=0.5, focal=1.15), seed=3, tint=(0.5, 0.45, 0.6), size=(1280, 720)),
+    Clip("rolled", (Person("cmu_iclone/006/006_10", -90, "cem", start=1.0, betas=(1.5, -0.5, 0.5)),),
+         Camera(azimuth=-75, distance=5.0, roll=15, height=1.3), seed=4, seconds=5.0, tint=(0.6, 0.5, 0.4)),
+    Clip("pan", (Person("cmu_iclone/007/007_05", -20, "ann", betas=(0.0, -1.0)),),
+         Camera("pan", distance=4.4, height=1.5), place="street", seconds=4.2, seed=5),
+    Clip("travel", (Person("cmu_iclone/007/007_04", 15, "bo", betas=(-0.5, 1.0)),),
+         Camera("travel", azimuth=-60, distance=3.8, height=1.4, shake=0.3), place="park", seconds=3.6, seed=6),
+    Clip("crossing", (Person("cmu_iclone/007/007_03", 0, "dee", at=(0, -0.5), betas=(-1.2, 0.5)),
+                      Person("cmu_iclone/006/006_01", 180, "cem", at=(0, 0.6), betas=(0.8,))),
+         Camera(distance=5.2, height=1.5, focal=0.9), place="street", seconds=3.4, seed=7),
+    Clip("bend_60fps", (Person("cmu_amc/02/02_06", -70, "bo", start=3.0, betas=(0.3, 0.3)),),
+         Camera(azimuth=-95, distance=3.9, shake=1.0, height=1.6), fps=60.0, seconds=4.0, seed=8),
+    Clip("high_12fps", (Person("cmu_m21/jumping-jack", -90, "ann", start=4.0, betas=(0.5, -0.5)),),
+         Camera(distance=4.4, height=3.0, aim=0.9, azimuth=-70), fps=12.0, seconds=5.0, seed=9, tint=(0.4, 0.5, 0.6)),
+)
+
+SETS = {"tuning": _TUNING, "validation": ()}
