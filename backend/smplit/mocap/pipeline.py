@@ -72,14 +72,26 @@ def capture(
     options = options or CaptureOptions()
     reporter = reporter or Reporter()
     options.validate()
-    video, output = Path(video), Path(output)
+    started = time.monotonic()
+    shots = observe(Path(video), options, reporter)
+    _log.info("observed %d frames in %.1f s", sum(len(shot.frame_times) for shot in shots), time.monotonic() - started)
+    return capture_observed(video, shots, output, options, reporter, body)
+
+
+def capture_observed(
+    video: str | Path, shots: list[ShotObservations], output: str | Path, options: CaptureOptions | None = None,
+    reporter: Reporter | None = None, body: BodyModel | None = None,
+) -> list[CaptureResult]:
+    """The second half of `capture`, from observations that were already made; same files, same errors."""
+    options = options or CaptureOptions()
+    reporter = reporter or Reporter()
+    options.validate()
+    video = Path(video)
     torch.manual_seed(options.seed)
     body = body or BodyModel.load()
     started = time.monotonic()
-    shots = observe(video, options, reporter)
-    observed = time.monotonic()
     results: list[CaptureResult] = []
-    with OutputFolder(output) as folder:
+    with OutputFolder(Path(output)) as folder:
         for shot in shots:
             for person, motion in _capture_shot(shot, body, options, reporter):
                 motion.extras.update(_provenance(video, body, options, person, shot))
@@ -91,8 +103,7 @@ def capture(
         folder.commit()
     for result in results:
         result.path = folder.final(result.path)
-    frames = sum(len(shot.frame_times) for shot in shots)
-    _log.info("observe %.1f s, rest %.1f s, %d frames", observed - started, time.monotonic() - observed, frames)
+    _log.info("fitted in %.1f s", time.monotonic() - started)
     return results
 
 
