@@ -72,6 +72,12 @@ def surface_steps(body: Body, betas: np.ndarray) -> Iterator[Step]:
         yield lambda surface, i=index, n=name, r=limits: _add_key(surface, n, rest, body.expression_directions[..., i], r, 0.0)
 
 
+def is_complete(surface: bpy.types.Object, body: Body) -> bool:
+    """Whether all steps have been done on a surface."""
+    keys = surface.data.shape_keys
+    return keys is not None and len(keys.key_blocks) == 1 + NUM_BETAS + len(body.expression_names)
+
+
 def widen_range(key: bpy.types.ShapeKey, low: float, high: float) -> None:
     """Makes room for animated values: Blender clamps a shape key to its slider's range (within -10..10)."""
     key.slider_min = max(-10.0, min(key.slider_min, low))

@@ -1,79 +1,185 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A job's chunks become a collection: armatures, bodies, their keys, the camera and its footage.
+"""A result's chunks become a collection: armatures, bodies, their keys, the camera and its footage.
 
-    writer = ResultWriter("walk.mp4", body_path, video="/videos/walk.mp4")
-    writer.add_chunk(person, first, arrays)   # cheap: only queues
-    writer.step()                             # at most 20 ms of work; call it from a timer
-    writer.finish(); writer.flush()           # no more chunks; or go on with step() until it says False
+    writer = ResultWriter("walk.mp4", body_file, video="/videos/walk.mp4")
+    writer.begin()                            # optional: fixes scene and frame rate now, not at the first chunk
+    writer.add_chunk(person, first, arrays)   # cheap: only queues; any order, later chunks replace earlier ones
+    writer.step()                             # at most 20 ms of work, from a timer; True while more is waiting
+    writer.finish()                           # no more chunks; step() goes on until `done`
+    writer.flush()                            # instead of a timer: all that is waiting, at once
+    writer.discard()                          # cancelled: takes everything out again
+    writer.after_undo()                       # from the undo_post and redo_post handlers
 
-Everything that was received stays in the writer until the end. Objects are looked up by name and mark in
-every step, so undo, renaming and deleting between two steps do no harm: after an undo, `after_undo`
-builds again what the undo took away; a body that the user deletes stays deleted.
+One writer per video of a job. `arrays` are the entries of a motion file (DESIGN 3) cut to the chunk's
+frames; `betas`, `mocap_frame_rate`, `expression_names` and `camera_K` come with the person's first chunk.
+
+Everything that was received stays in the writer until the end. Objects are looked up in every step, so
+undo, renaming and deleting between two steps do no harm: what an undo took away is built again, a body
+that the user deletes stays deleted. When another file is opened, forget the writer.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Mapping
 from pathlib import Path
 
 import bpy
 import numpy as np
 
-from ..shared import motion
-from . import armature as rig
-from . import camera as filming
-from . import mesh, skeleton, viewport
-from .animation import Clock, Track, pose_channels, shape_key_channels
-from .body_file import BODIES, NUM_BETAS, Body
+from . import marks, viewport
+from .body_file import BODIES, Body
+from .character import Character
+from .shot import Shot
+from .timing import Clock
 
 TICK_BUDGET = 0.02  # s; a redraw of the interface should stay below 0.03
-PROP_RESULT = "smplit_result"  # which writer made a data-block
-PROP_ROLE = "smplit_role"
-_PIECE = 120  # rows converted at a time, about 4 ms
 
 
-class _Person:
-    """One person: what has arrived, and how far Blender's side is."""
+class ResultWriter:
+    """Writes one video's people into the scene that was open at `begin`."""
 
-    def __init__(self, number: int, label: str) -> None:
-        self.number = number
-        self.label = label
-        self.queue: deque[tuple[int, dict[str, np.ndarray]]] = deque()
-        self.betas = np.zeros(NUM_BETAS)
-        self.fps = 30.0
-        self.expression_names: tuple[str, ...] = ()
-        self.raw = _RawMotion()
-        self.steps: Iterator[Callable] | None = None
-        self.started = self.built = self.deleted = False
-        self.pose: Track | None = None
-        self.face: Track | None = None
+    def __init__(self, source: str, body: str | Path, video: str | Path | None = None, origin: float = 0.0) -> None:
+        """
+        Args:
+            source: file name of the video; names the collection and all in it.
+            body: body model npz that the motion was made with.
+            video: the video, to be shown behind the character; None or a lost file shows none.
+            origin: s of the video that falls on the scene's first frame (where a captured range begins).
 
-    def take_header(self, arrays: dict[str, np.ndarray], body: Body) -> None:
-        """What does not depend on time; comes with the first chunk."""
-        given = np.asarray(arrays.get("betas", self.betas), np.float64).ravel()[:NUM_BETAS]
-        self.betas = np.pad(given, (0, NUM_BETAS - len(given)))
-        self.fps = float(arrays.get("mocap_frame_rate", self.fps))
-        names = arrays.get("expression_names")
-        if names is not None:
-            self.expression_names = tuple(str(n) for n in np.ravel(names))
-        elif "expression" in arrays:
-            self.expression_names = body.expression_names[: np.shape(arrays["expression"])[1]]
+        Raises:
+            BadInput: there is no such body file.
+        """
+        self.done = False  # everything is in the scene, as one undo step
+        self._stem = Path(source).stem or source
+        self._body = BODIES.request(body)
+        self._video = Path(video) if video is not None else None
+        self._origin = origin
+        self._id = uuid.uuid4().hex
+        self._finishing = False
+        self._scene = ""
+        self._clock: Clock | None = None
+        self._people: dict[int, Character] = {}
+        self._shot: Shot | None = None
 
-    def rebuild(self) -> None:
-        """Blender's side is gone: start over from what was received."""
-        self.steps = None
-        self.started = self.built = False
-        self.pose = self.face = None
-        self.queue.extendleft(reversed(self.raw.pieces))
-        self.raw.pieces.clear()
+    def begin(self, scene: bpy.types.Scene | None = None) -> None:
+        """Fixes the scene (the current one, if none is given), its first frame and its frame rate."""
+        scene = scene or bpy.context.scene
+        self._scene = scene.name
+        self._clock = Clock.of(scene, self._origin)
+        self._shot = Shot(marks.name_with(self._stem, " camera"), self._id, self._clock, self._video)
+
+    def add_chunk(self, person: int, first: int, arrays: Mapping[str, np.ndarray]) -> None:
+        """Queues frames of one person, `first` being the row of the person's motion they begin at.
+
+        Raises:
+            BadInput: the arrays are not a piece of an SMPL-X motion; nothing is queued.
+        """
+        if self._clock is None:
+            self.begin()
+        if person not in self._people:
+            self._people[person] = Character(person, marks.name_with(self._stem, f" p{person}"), self._id, self._clock)
+        _, arrays = self._people[person].add(first, arrays)
+        self._shot.add(person, arrays)
+        self.done = False
+
+    def finish(self) -> None:
+        """No more chunks will come."""
+        self._finishing = True
+
+    @property
+    def people(self) -> list[int]:
+        """Numbers of the persons seen so far."""
+        return sorted(self._people)
+
+    @property
+    def armatures(self) -> list[bpy.types.Object]:
+        """The armature objects that are in the file now, by person."""
+        return [armature for number in self.people if (armature := self._people[number].armature) is not None]
+
+    @property
+    def collection(self) -> bpy.types.Collection | None:
+        """The result's collection, if it is in the file now."""
+        return marks.find(bpy.data.collections, marks.name_with(self._stem, ""), self._id, "result")
+
+    def step(self, budget: float = TICK_BUDGET) -> bool:
+        """Works for about `budget` s; True while something that has arrived is not in the scene yet.
+
+        Raises:
+            BadInput: the body file is not an SMPL-X body.
+        """
+        if self.done or not self._people:
+            self.done = self._finishing
+            return False
+        if not self._body.done():
+            return True
+        scene = bpy.data.scenes.get(self._scene) or bpy.context.scene
+        complete = self._advance(scene, self._body.result(), time.perf_counter() + budget)
+        if complete and self._finishing:
+            self.done = True
+            _push_undo(f"Capture {self._stem}")
+        return not complete
+
+    def flush(self) -> None:
+        """Works until everything that has arrived is in the scene."""
+        self._body.exception()  # waits for the file
+        while self.step(budget=float("inf")):
+            pass
+
+    def _advance(self, scene: bpy.types.Scene, body: Body, deadline: float) -> bool:
+        for character in list(self._people.values()):
+            complete = character.advance(body, lambda c=character: self._person_collection(scene, c), deadline)
+            if (path := character.path()) is not None and character.number == self.people[0]:
+                viewport.frame_path(scene, path)
+            viewport.extend_timeline(scene, character.last_frame)
+            if not complete or time.perf_counter() > deadline:
+                return False
+        if not self._finishing:
+            return True
+        # Only once the keys stand: the footage takes a moment to open.
+        while not self._shot.advance(scene, self._top_collection(scene)):
+            if time.perf_counter() > deadline:
+                return False
+        return all(character.tidy(deadline) for character in self._people.values())
+
+    def _top_collection(self, scene: bpy.types.Scene) -> bpy.types.Collection:
+        return self._make_collection(marks.name_with(self._stem, ""), "result", scene.collection)
+
+    def _person_collection(self, scene: bpy.types.Scene, character: Character) -> bpy.types.Collection:
+        return self._make_collection(character.name, f"person {character.number}", self._top_collection(scene))
+
+    def _make_collection(self, name: str, role: str, parent: bpy.types.Collection) -> bpy.types.Collection:
+        collection = marks.find(bpy.data.collections, name, self._id, role)
+        if collection is None:
+            collection = bpy.data.collections.new(name)
+            marks.mark(collection, self._id, role)
+            parent.children.link(collection)
+        return collection
+
+    def after_undo(self) -> None:
+        """Blender went to an earlier or later moment: the next steps make this result whole again."""
+        if self.done or self._clock is None:
+            return
+        body = self._body.result() if self._body.done() and self._body.exception() is None else None
+        for character in self._people.values():
+            character.after_undo(body)
+        self._shot.after_undo()
+
+    def discard(self) -> None:
+        """Takes out of the file whatever this writer has put in."""
+        self.finish()
+        for character in self._people.values():
+            character.remove()
+        if self._shot is not None:
+            self._shot.remove()
+        bpy.data.batch_remove(marks.marked(bpy.data.collections, self._id))
+        self.done = True
 
 
-class _RawMotion:
-    """The pieces that were already turned into keys, kept for a rebuild."""
-
-    def __init__(self) -> None:
-        self.pieces: list[tuple[int, dict[str, np.ndarray]]] = []
+def _push_undo(message: str) -> None:
+    """One undo step; a timer has no window of its own, and undo belongs to one."""
+    windows = bpy.context.window_manager.windows
+    if windows and not bpy.app.background:
+        with bpy.context.temp_override(window=bpy.context.window or windows[0]):
+            bpy.ops.ed.undo_push(message=message)
