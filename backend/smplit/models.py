@@ -41,6 +41,9 @@ MODELS = {
                   "3387d8ab393a24a4e7cc25cb2e0c735174cc9a2e96049f70bbb37568c4d5b0d3"),
         ModelFile("face_mesh", ("landmarks/face_mesh.onnx",), "468 face landmarks", "Apache-2.0", True, "shipped",
                   "3593a0c359345aa4cb3ae0bc76e8bb9947dc3fae3c682b2f64d143ceef43dc5d"),
+        ModelFile("pose_prior", ("pose_prior/gmm.safetensors",), "which body poses people take, for the fit",
+                  "CC0; learned from CMU mocap (free for all uses) and reactidle (MIT)", True, "shipped; model_files/TRAINING.md",
+                  "541eaf0a14e6b713ecac2fbb2d7b5cda768412b6907635f9f34923b0e1118534"),
     )
 }
 

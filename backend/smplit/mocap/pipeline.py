@@ -88,6 +88,8 @@ def capture_observed(
     options.validate()
     video = Path(video)
     torch.manual_seed(options.seed)
+    # The fit's tensors are small: more threads only wait for each other (8 times slower on two busy cores).
+    torch.set_num_threads(1)
     body = body or BodyModel.load()
     started = time.monotonic()
     results: list[CaptureResult] = []

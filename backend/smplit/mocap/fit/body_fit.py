@@ -22,6 +22,7 @@ from smplit.mocap.fit import energy
 from smplit.mocap.fit.energy import LIMBS, Sigmas
 from smplit.mocap.fit.initial import initial_rotations, initial_translation, towards_person
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES, BodyPoints, body_points
+from smplit.mocap.fit.pose_prior import PosePrior
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.motion import PARENTS
 
@@ -33,6 +34,7 @@ _RATE = {"rotations": 0.03, "trans": 0.03, "betas": 0.05}
 # swing wider to make up for it) but a preconditioner: 90 steps then reach a lower energy than 300
 # without it, because the stiff high frequencies no longer hold the step size down.
 _PRECONDITION = 0.05  # s
+_PRIOR_EVERY = 15  # steps between two choices of each frame's component of the pose prior
 _FOOT_LANDMARKS = ("left_ankle", "left_foot_index", "right_ankle", "right_foot_index")
 
 
@@ -120,6 +122,7 @@ class BodyFitter:
         """
         self.body, self.camera, self.landmarks, self.check = body, camera, landmarks, check
         self.sigmas = sigmas or Sigmas()
+        self.prior = PosePrior.load()
         seen = landmarks.seen.astype(bool)
         world = _fill_gaps(landmarks.body_world.astype(np.float32), seen)
         boxes = _fill_gaps(landmarks.boxes.astype(np.float32), seen)
@@ -240,13 +243,16 @@ class BodyFitter:
         points = self.points
         rest = self.body.rest_joints(self.betas)[:22]
         kernel = None if fit_shape else _gaussian_kernel(_PRECONDITION / max(_median_step(targets.times), 1e-3))
-        for _ in range(steps):
+        for step in range(steps):
             optimiser.zero_grad(set_to_none=True)
             if fit_shape:
                 points = body_points(self.body, betas)
                 rest = self.body.rest_joints(betas)[:22]
             local, place = matrix_from_6d(_convolve(sixd, kernel)), _convolve(trans, kernel)
+            if step % _PRIOR_EVERY == 0:
+                prior = self.prior.choose(local)
             loss = self._energy(local, place, rest, points, targets, ground)
+            loss = loss + prior.distance(local) / self.sigmas.pose_prior**2
             if fit_shape:
                 # Frames repeat the same evidence about one shape: the prior counts as many of them.
                 loss = loss + (betas**2).sum() / self.sigmas.shape**2 * (0.5 * len(trans))
