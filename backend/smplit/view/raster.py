@@ -93,14 +93,20 @@ def _joined(bodies: list[Placed], camera: Camera) -> _Mesh:
     seen = np.concatenate(seen)
     faces = np.concatenate(faces)
     pixels = camera.project(seen)
-    corners = pixels[faces]
-    first_edge, second_edge = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    (ax, ay), (bx, by), (cx, cy) = (pixels[faces[:, corner]].T for corner in range(3))
     # Corners run counter-clockwise seen from outside; with y down that is a negative area.
-    towards = first_edge[:, 0] * second_edge[:, 1] - first_edge[:, 1] * second_edge[:, 0] < 0
-    low, high = corners.min(1), corners.max(1)
-    inside = (high[:, 0] > 0) & (high[:, 1] > 0) & (low[:, 0] < camera.width) & (low[:, 1] < camera.height)
-    visible = faces[towards & inside & (seen[faces, 2].min(1) > _NEAR)]
-    return _Mesh(visible, pixels, seen[visible, 2].mean(1), np.concatenate(lit))
+    towards = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax) < 0
+    inside = _overlaps(ax, bx, cx, camera.width) & _overlaps(ay, by, cy, camera.height)
+    near = seen[:, 2] <= _NEAR
+    ahead = ~(near[faces[:, 0]] | near[faces[:, 1]] | near[faces[:, 2]])
+    visible = faces[towards & inside & ahead]
+    depth = seen[visible[:, 0], 2] + seen[visible[:, 1], 2] + seen[visible[:, 2], 2]
+    return _Mesh(visible, pixels, depth / 3.0, np.concatenate(lit))
+
+
+def _overlaps(a: np.ndarray, b: np.ndarray, c: np.ndarray, size: int) -> np.ndarray:
+    """Whether triangles with these corners along one axis, px, reach into 0..size."""
+    return (np.maximum(np.maximum(a, b), c) > 0) & (np.minimum(np.minimum(a, b), c) < size)
 
 
 def _box(mesh: _Mesh, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
