@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -57,10 +58,8 @@ class OutputFolder:
     def __exit__(self, kind, error, trace) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
         if self._made:
-            try:
+            with contextlib.suppress(OSError):  # somebody else put a file there meanwhile
                 self._final.rmdir()
-            except OSError:  # somebody else put a file there meanwhile
-                pass
         if isinstance(error, OSError):
             raise _explain(error, self._final) from error
 

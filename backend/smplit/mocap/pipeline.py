@@ -22,8 +22,8 @@ from smplit.mocap.assemble import assemble_motion
 from smplit.mocap.face.landmark_fit import FaceFit, fit_face
 from smplit.mocap.fit.body_fit import BodyFit, BodyFitter
 from smplit.mocap.hands.landmark_fit import HandFit, fit_hands
-from smplit.mocap.observe import ShotObservations, observe
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
+from smplit.mocap.observe import ShotObservations, observe
 from smplit.mocap.options import CaptureOptions
 from smplit.mocap.output import OutputFolder
 from smplit.mocap.world import placement
@@ -122,7 +122,7 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
             reporter.stage("fit", base + int(size * min(now / steps, 1.0)), total)
 
         person.fitter = BodyFitter(person.landmarks, person.camera, person.times, body, wrists, head, check=step)
-        person.fit = person.fitter.fit_view()
+        person.fit = person.fitter.fit_view() if options.fit else person.fitter.first_guess()
         done += len(person.landmarks)
     tracks = [_track(person, shot) for person in people]
     up, _ = placement.shot_up(body, tracks)
@@ -136,7 +136,8 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
     motions = []
     for person, track, place in zip(people, tracks, placed, strict=True):
         reporter.check()
-        motions.append((person.landmarks.person, assemble_motion(person.landmarks, person.times, track.fit, place, person.hands, person.face, person.camera.K, body)))
+        motion = assemble_motion(person.landmarks, person.times, track.fit, place, person.hands, person.face, person.camera.K, body)
+        motions.append((person.landmarks.person, motion))
     return motions
 
 

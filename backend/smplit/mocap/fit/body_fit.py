@@ -7,6 +7,7 @@ contacts are known, so that planted feet steady the depth that a single camera s
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -24,6 +25,7 @@ from smplit.mocap.fit.initial import initial_rotations, initial_translation, tow
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES, BodyPoints, body_points
 from smplit.mocap.fit.pose_prior import PosePrior
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
+from smplit.mocap.smoothing import smooth_curves, smooth_rotations
 from smplit.motion import PARENTS
 
 WINDOW, OVERLAP = 240, 24  # frames: memory is bounded by one window
@@ -34,6 +36,7 @@ _RATE = {"rotations": 0.03, "trans": 0.03, "betas": 0.05}
 # swing wider to make up for it) but a preconditioner: 90 steps then reach a lower energy than 300
 # without it, because the stiff high frequencies no longer hold the step size down.
 _PRECONDITION = 0.05  # s
+_GUESS_CUTOFF = 4.0  # Hz, of the first guess when nothing is fitted
 _PRIOR_EVERY = 15  # steps between two choices of each frame's component of the pose prior
 _FOOT_LANDMARKS = ("left_ankle", "left_foot_index", "right_ankle", "right_foot_index")
 
@@ -154,7 +157,7 @@ class BodyFitter:
         directions = torch.nn.functional.normalize(limb, dim=-1)
         weights = self.trust[:, used] * self.points.trust
         direction_weights = torch.minimum(weights[:, self.pairs[:, 0]], weights[:, self.pairs[:, 1]])
-        as_tensor = lambda array: None if array is None else torch.as_tensor(np.asarray(array, np.float32))  # noqa: E731
+        as_tensor = lambda array: None if array is None else torch.as_tensor(np.asarray(array, np.float32))
         wrists, wrist_weights = self.wrists or (None, None)
         heads, head_weights = self.head or (None, None)
         return _Targets(
@@ -168,23 +171,34 @@ class BodyFitter:
         if self._steps_done % 10 == 0:
             self.check(self._steps_done, self._steps_total)
 
+    def first_guess(self) -> BodyFit:
+        """The closed-form pose of every frame, smoothed over time; mean shape. Camera axes."""
+        targets = self._targets()
+        rotations, trans = self._closed_form(targets)
+        confidence, times = self._joint_confidence(targets), self.times.numpy()
+        smooth = [smooth_rotations(rotations[:, j].numpy(), confidence[:, j], times, _GUESS_CUTOFF) for j in range(22)]
+        trans = smooth_curves(trans.numpy(), confidence[:, 0], times, _GUESS_CUTOFF)
+        return BodyFit(np.stack(smooth, 1).astype(np.float32), trans.astype(np.float32), self.betas.numpy(), confidence)
+
     def fit_view(self) -> BodyFit:
         """Stage "view": shape first, then pose and translation of every frame in camera axes."""
         targets = self._targets()
-        start = initial_rotations(self.turned, self.body.rest_joints(self.betas))
-        rotations, joints = joint_transforms(start, self.body.rest_joints(self.betas)[:22])
-        trans = initial_translation(self.points.positions(rotations, joints), targets.pixels, targets.weights, self.K)
-        trans = _despike(trans, targets.weights.sum(1))
+        rotations, trans = self._closed_form(targets)
         chosen = self._shape_frames(targets)
-        sixd = sixd_from_matrix(start)
         part = _select(targets, chosen)
         part.times = torch.arange(len(chosen)) * 1e3  # so far apart that no smoothness acts between them
-        _, _, self.betas = self._optimise(sixd[chosen], trans[chosen], part, "shape", fit_shape=True)
+        _, _, self.betas = self._optimise(sixd_from_matrix(rotations[chosen]), trans[chosen], part, "shape", fit_shape=True)
         self.points = body_points(self.body, self.betas)
-        rotations, joints = joint_transforms(start, self.body.rest_joints(self.betas)[:22])
+        rotations, trans = self._closed_form(targets)
+        return self._fit_windows(sixd_from_matrix(rotations), trans, targets, "view", None)
+
+    def _closed_form(self, targets: _Targets) -> tuple[Tensor, Tensor]:
+        """Local rotations (T,22,3,3) and translation (T,3) m of the present shape, frame by frame."""
+        rest = self.body.rest_joints(self.betas)
+        local = initial_rotations(self.turned, rest)
+        rotations, joints = joint_transforms(local, rest[:22])
         trans = initial_translation(self.points.positions(rotations, joints), targets.pixels, targets.weights, self.K)
-        trans = _despike(trans, targets.weights.sum(1))
-        return self._fit_windows(sixd, trans, targets, "view", None)
+        return local, _despike(trans, targets.weights.sum(1))
 
     def fit_world(self, start: BodyFit, ground: Ground) -> BodyFit:
         """Stage "world": from `start`, with planted feet held to the floor (static or turning camera)."""
@@ -195,7 +209,7 @@ class BodyFitter:
         quality = targets.weights.sum(1)
         count = min(_SHAPE_FRAMES, len(quality))
         bins = torch.linspace(0, len(quality), count + 1).long()
-        return torch.stack([b0 + quality[b0:b1].argmax() for b0, b1 in zip(bins[:-1], bins[1:], strict=True)])
+        return torch.stack([b0 + quality[b0:b1].argmax() for b0, b1 in itertools.pairwise(bins)])
 
     def _fit_windows(self, sixd: Tensor, trans: Tensor, targets: _Targets, stage: str, ground: Ground | None) -> BodyFit:
         out_sixd, out_trans = sixd.clone(), trans.clone()

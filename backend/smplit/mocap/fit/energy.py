@@ -92,7 +92,7 @@ def second_difference(values: Tensor, times: Tensor) -> Tensor:
 def anatomy(local: Tensor, rest: Tensor, sigmas: Sigmas) -> Tensor:
     """Hinges bend one way and in one plane; other joints stay near rest. (T,22,3,3) -> scalar."""
     total = local.new_zeros(())
-    for side, sign in (("left", 1.0), ("right", -1.0)):
+    for side in ("left", "right"):
         knee, elbow = _J[f"{side}_knee"], _J[f"{side}_elbow"]
         shin = torch.nn.functional.normalize(rest[_J[f"{side}_ankle"]] - rest[knee], dim=-1)
         bent = local[:, knee] @ shin

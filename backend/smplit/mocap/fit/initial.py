@@ -45,8 +45,8 @@ def initial_rotations(world: Tensor, rest: Tensor) -> Tensor:
         world: (T,33,3) m, camera axes, root-relative (scale does not matter).
         rest: (55,3) m rest joints.
     """
-    point = lambda name: world[:, _INDEX[name]]  # noqa: E731
-    joint = lambda name: rest[_JOINT[name]]  # noqa: E731
+    point = lambda name: world[:, _INDEX[name]]
+    joint = lambda name: rest[_JOINT[name]]
     frames = len(world)
     identity = torch.eye(3).expand(frames, 3, 3)
     shoulders = point("left_shoulder") - point("right_shoulder")

@@ -57,7 +57,7 @@ def _standing_height(height: np.ndarray, speed: np.ndarray, times: np.ndarray) -
     """(T,4) height each foot point has when it stands, allowed to drift slowly with depth errors."""
     out = np.empty_like(height)
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
-    reach = max(1, int(round(2.0 / max(step, 1e-3))))
+    reach = max(1, round(2.0 / max(step, 1e-3)))
     for point in range(height.shape[1]):
         weight = 1.0 / (1.0 + (speed[:, point] / _SPEED) ** 4) + 1e-3
         column = height[:, point]
@@ -73,5 +73,5 @@ def _standing_height(height: np.ndarray, speed: np.ndarray, times: np.ndarray) -
 
 def _remove_flicker(contacts: np.ndarray, times: np.ndarray) -> np.ndarray:
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
-    size = 2 * int(round(_SHORTEST / max(step, 1e-3) / 2)) + 1
+    size = 2 * round(_SHORTEST / max(step, 1e-3) / 2) + 1
     return contacts if size < 3 else median_filter(contacts, size=(size, 1), mode="nearest")

@@ -66,7 +66,7 @@ def body_in_axes(body: BodyModel, fit: BodyFit, to_axes: np.ndarray) -> tuple[np
         soles.append(joints[:, _J[joint]] + rotations[:, _J[joint]] @ offset)
     turn = torch.as_tensor(to_axes, dtype=torch.float32)
     trans = torch.as_tensor(fit.trans, dtype=torch.float32)[:, None]
-    place = lambda points: ((points + trans) @ turn.transpose(1, 2)).numpy().astype(np.float64)  # noqa: E731
+    place = lambda points: ((points + trans) @ turn.transpose(1, 2)).numpy().astype(np.float64)
     return (turn[:, None] @ rotations).numpy().astype(np.float64), place(joints), place(torch.stack(soles, 1))
 
 
