@@ -128,22 +128,33 @@ def python_state() -> tuple[str | None, str]:
     return _CHECKED.get(bpy.path.abspath(chosen.python) if chosen and chosen.python else "", (None, ""))
 
 
+def python() -> Path:
+    """The Python that has SMPLit, for commands.
+
+    Raises:
+        BadInput: there is none, or it is not known here.
+    """
+    if problem := missing_backend():
+        raise errors.BadInput("There is no backend yet." if problem == _ADVICE else problem, _ADVICE if problem == _ADVICE else "", "no_backend")
+    chosen = get()
+    if chosen.source == "RUNNING":
+        raise errors.BadInput("This needs the backend's Python, which a backend started by hand does not name.", "Choose 'Use This Python'.", "no_python")
+    path = install.environment_python(user_folder() / "environment") if chosen.source == "OWN" else Path(bpy.path.abspath(chosen.python))
+    if not path.is_file():
+        raise errors.BadInput(f"'{path}' is not a file.", "Choose the python executable of an environment that has SMPLit.", "no_such_file")
+    return path
+
+
 def target() -> Launch | Path:
     """The backend to start, or the connection file of the one that runs.
 
     Raises:
         BadInput: none is set up, or the chosen file is not there.
     """
-    if problem := missing_backend():
-        raise errors.BadInput("There is no backend yet." if problem == _ADVICE else problem, _ADVICE if problem == _ADVICE else "", "no_backend")
     chosen = get()
-    if chosen.source == "RUNNING":
+    if chosen is not None and chosen.source == "RUNNING" and not missing_backend():
         return Path(bpy.path.abspath(chosen.connection_file))
-    own = chosen.source == "OWN"
-    python = install.environment_python(user_folder() / "environment") if own else Path(bpy.path.abspath(chosen.python))
-    if not python.is_file():
-        raise errors.BadInput(f"'{python}' is not a file.", "Choose the python executable of an environment that has SMPLit.", "no_such_file")
-    return Launch(python, user_folder(), chosen.device)
+    return Launch(python(), user_folder(), chosen.device if chosen is not None else "auto")
 
 
 def register() -> None:

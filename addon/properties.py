@@ -94,10 +94,13 @@ class SmplitCaptureSettings(bpy.types.PropertyGroup):
 def register() -> None:
     bpy.utils.register_class(SmplitVideo)
     bpy.utils.register_class(SmplitCaptureSettings)
+    bpy.types.WindowManager.smplit_last_job = bpy.props.StringProperty(
+        name="Last Job", description="Key of the job that was started last, for scripts: smplit.wait(job=...)", options={"SKIP_SAVE"},
+    )
     bpy.types.Scene.smplit_capture = bpy.props.PointerProperty(type=SmplitCaptureSettings)
 
 
 def unregister() -> None:
-    del bpy.types.Scene.smplit_capture
+    del bpy.types.Scene.smplit_capture, bpy.types.WindowManager.smplit_last_job
     bpy.utils.unregister_class(SmplitCaptureSettings)
     bpy.utils.unregister_class(SmplitVideo)

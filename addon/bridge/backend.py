@@ -14,7 +14,7 @@ from pathlib import Path
 from ..shared import errors, protocol
 from .client import Client, new_keys
 from .jobs import WAITING, Job, JobList
-from .process import HOPELESS_EXITS, Backoff, BackendProcess, Launch, log_tail, meaning_of_exit
+from .process import HOPELESS_EXITS, BackendProcess, Backoff, Launch, log_tail, meaning_of_exit
 
 OFF, STARTING, READY, RESTARTING, FAILED = "off", "starting", "ready", "restarting", "failed"
 LISTENS_WITHIN = 60.0  # s from the start to the connection file
@@ -52,6 +52,10 @@ class Backend:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    def models(self) -> list[dict]:
+        """What the backend found of model files (rows of `smplit models list`)."""
+        return self.welcome["models"] if self.welcome is not None else []
+
     def details(self) -> str:
         """State, problem and the log's end, for the clipboard."""
         lines = [f"SMPLit backend: {self.state}", self.problem, self.remedy]
@@ -70,7 +74,7 @@ class Backend:
     def stop(self) -> None:
         """Ends client and process and waits for them, a few seconds at most. Open jobs fail."""
         self._close()
-        self.jobs.backend_ended("it was stopped", self._log_text())
+        self.jobs.backend_ended("you stopped it", self._log_text())
         self.state, self.problem, self.remedy = OFF, "", ""
 
     def _begin(self) -> None:
@@ -160,15 +164,23 @@ class Backend:
         self._fruitless = 0 if was_ready else self._fruitless + 1
         if code in HOPELESS_EXITS or self._fruitless >= MOST_FRUITLESS:
             self._fail(f"The backend does not start: {reason}{self._last_words()}.", f"See its log: {self._log_text()}")
-            return
+        else:
+            self._restart_later(reason, ran_for)
+
+    def _restart_later(self, reason: str, ran_for: float) -> None:
         delay = self._backoff.next_delay(ran_for)
         self.state, self._restart_at = RESTARTING, time.monotonic() + delay
         self.problem, self.remedy = f"The backend stopped: {reason}.", f"It starts again by itself. Log: {self._log_text()}"
 
     def _connection_lost(self, error: errors.SmplitError) -> None:
+        ran_for, was_ready = (self._process.age if self._process else 0.0), self.state == READY
         self._close()
-        self.jobs.backend_ended("the connection was lost", self._log_text())
-        self._fail(error.message, f"{error.remedy} {'Log: ' + self._log_text() if self.log else ''}".strip())
+        reason = error.message.rstrip(".")
+        self.jobs.backend_ended(reason, self._log_text())
+        if isinstance(self._target, Launch) and was_ready:
+            self._restart_later(reason, ran_for)  # it hung, and has been ended
+        else:
+            self._fail(error.message, f"{error.remedy} {'Log: ' + self._log_text() if self.log else ''}".strip())
 
     def _fail(self, problem: str, remedy: str) -> None:
         self.state, self.problem, self.remedy = FAILED, problem, remedy

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from .process import clean_environment, hidden_window, log_tail
 
+PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 _MARKER = "smplit-version.txt"
 _RAW_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 _COLLECTING = re.compile(r"(?:Collecting|Requirement already satisfied:) (\S+)")
@@ -75,6 +76,34 @@ def installed_version(folder: Path) -> str | None:
         return None
 
 
+def pins_of(lock: Path) -> list[str]:
+    """The requirements of a lock, `name==version`, without comments."""
+    try:
+        lines = lock.read_text("utf-8").splitlines()
+    except OSError:
+        return []
+    return [pin for line in lines if (pin := line.split("#")[0].strip())]
+
+
+def torch_attempts(pin: str, packages: Path | None, cpu_only: bool) -> list[list[str | Path]]:
+    """Arguments of `pip install` that bring torch, in the order to be tried.
+
+    The registry's build for Linux drags in gigabytes of CUDA: where there is no NVIDIA card, the CPU
+    build is taken, from the configured sources if they hold it, else from PyTorch's own index.
+    `--no-deps`, because the lock names all that it needs.
+    """
+    if packages is not None:
+        return [["--no-deps", "--no-index", "--find-links", packages, pin]]
+    if cpu_only:
+        return [["--no-deps", f"{pin}+cpu"], ["--no-deps", "--index-url", PYTORCH_CPU_INDEX, pin]]
+    return [[pin]]
+
+
+def wants_cpu_build() -> bool:
+    """Whether the registry's torch would be the wrong one: Linux without an NVIDIA card."""
+    return sys.platform == "linux" and shutil.which("nvidia-smi") is None
+
+
 class SetupFailed(Exception):
     """A step failed; the message is one line."""
 
@@ -92,7 +121,7 @@ class Installer:
         self._child: subprocess.Popen | None = None
         self._cancel = threading.Event()
         self._lock = threading.Lock()
-        self._pins = max(1, sum(bool(re.match(r"\s*[A-Za-z0-9]", line)) for line in _lines(recipe.lock)))
+        self._pins = pins_of(recipe.lock)
         self._seen: set[str] = set()
         self._file = "package"
         self._thread = threading.Thread(target=self._run, name="smplit-setup", daemon=True)
@@ -135,14 +164,32 @@ class Installer:
         pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
         # The pip that comes with Python 3.11 cannot tell how far a download is; a newer one is nice to have.
         self._step(0.04, 0.06, "Preparing the installer", [*pip, "install", *source, "pip>=24.2"], log, needed=False)
-        bar = ["--progress-bar", "raw" if self._pip_tells_progress(python) else "off"]
-        self._step(0.06, 0.95, "Getting packages", [*pip, "install", *bar, *source, "--prefer-binary", "-r", recipe.lock], log)
+        install = [*pip, "install", "--progress-bar", "raw" if self._pip_tells_progress(python) else "off"]
+        self._install_torch(install, log)
+        rest = environment / "locked.txt"
+        rest.write_text("\n".join(pin for pin in self._pins if not pin.startswith("torch==")), "utf-8")
+        self._step(0.5, 0.95, "Getting packages", [*install, *source, "--no-deps", "--prefer-binary", "-r", rest], log)
         self._step(0.95, 0.98, "Installing SMPLit", [*pip, "install", "--no-deps", "--force-reinstall", recipe.wheel], log)
         check = "import smplit, torch, cv2, av, onnxruntime, zmq, smplx; print(smplit.__version__)"
         self._step(0.98, 1.0, "Checking", [python, "-I", "-c", check], log)
         (environment / _MARKER).write_text(recipe.version, "utf-8")
 
-    def _step(self, start: float, end: float, text: str, command: list, log, needed: bool = True) -> None:
+    def _install_torch(self, install: list, log) -> None:
+        pin = next((pin for pin in self._pins if pin.startswith("torch==")), None)
+        if pin is None:
+            return
+        attempts = torch_attempts(pin, self.recipe.packages, wants_cpu_build())
+        for arguments in attempts:
+            last = arguments is attempts[-1]
+            if self._step(0.06, 0.5, "Getting PyTorch", [*install, *arguments], log, needed=last):
+                return
+
+    def _step(self, start: float, end: float, text: str, command: list, log, needed: bool = True) -> bool:
+        """Runs a command; False when it failed but was not needed.
+
+        Raises:
+            SetupFailed: it failed, or the set-up was stopped.
+        """
         self.text, self.fraction = text, start
         log.write(f"--- {time.strftime('%H:%M:%S')} {text}: {' '.join(map(str, command))}\n")
         log.flush()
@@ -167,10 +214,11 @@ class Installer:
         if code and needed:
             raise SetupFailed(f"{text.lower()}: {last[:200] or f'exit code {code}'}")
         self.fraction = end
+        return not code
 
     def _follow(self, line: str, text: str, start: float, end: float) -> bool:
         """Moves the progress on by a line of pip; True when the line is not worth logging."""
-        share = (end - start) / self._pins
+        share = (end - start) / max(1, len(self._pins))
         if match := _RAW_PROGRESS.search(line):
             done, total = int(match[1]), max(1, int(match[2]))
             base = start + share * max(0, len(self._seen) - 1)
@@ -209,13 +257,6 @@ class Installer:
         return f"{remedy} Log: {self.recipe.log}"
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text("utf-8").splitlines()
-    except OSError:
-        return []
-
-
 def check_python(python: Path) -> tuple[str | None, str]:
     """Asks an interpreter for its SMPLit.
 
@@ -226,7 +267,7 @@ def check_python(python: Path) -> tuple[str | None, str]:
         return None, f"'{python}' is not a file. Choose the python executable of an environment with SMPLit installed."
     try:
         run = subprocess.run(
-            [str(python), "-I", "-c", "import smplit; print(smplit.__version__)"], stdin=subprocess.DEVNULL,
+            [str(python), "-P", "-c", "import smplit; print(smplit.__version__)"], stdin=subprocess.DEVNULL,
             capture_output=True, text=True, env=clean_environment(), timeout=30, check=False, **hidden_window(),
         )
     except (OSError, subprocess.TimeoutExpired) as error:

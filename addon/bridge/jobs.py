@@ -55,6 +55,20 @@ class Job:
         """What operators call the job."""
         return self.request
 
+    def video(self, clip: int) -> str | None:
+        """The path of input number `clip`; None for jobs of earlier sessions."""
+        return self.submit["paths"][clip] if self.submit is not None and clip < len(self.submit["paths"]) else None
+
+    @property
+    def origin(self) -> float:
+        """Seconds of the video at which the captured part begins (`range`: 2.5:10 or 0:05-0:12)."""
+        text = (self.submit["params"].get("range") if self.submit is not None else None) or ""
+        start = text.split("-" if "-" in text else ":")[0].strip()
+        try:
+            return sum(float(part) * 60.0**power for power, part in enumerate(reversed(start.split(":"))))
+        except ValueError:  # empty, or refused by the backend
+            return 0.0
+
     def fail(self, code: str, message: str, remedy: str, log: str = "") -> None:
         self.state = "cancelled" if code == "cancelled" else "failed"
         self.code, self.message, self.remedy, self.log = code, message, remedy, log or self.log
@@ -107,6 +121,10 @@ class JobList:
         """The job with this key or backend id."""
         return next((job for job in self._jobs if name and name in (job.request, job.id)), None)
 
+    def of(self, message: protocol.Message) -> Job | None:
+        """The job that a message is about."""
+        return self.find(message.re) or self.find(str(message.get("job") or ""))
+
     def remove(self, job: Job) -> None:
         """Takes an ended job off the list; the backend keeps its files."""
         self._jobs.remove(job)
@@ -145,7 +163,7 @@ class JobList:
 
     def apply(self, message: protocol.Message) -> Job | None:
         """Lets a message of the backend change the job it belongs to; returns that job."""
-        job = self.find(message.re) or self.find(str(message.get("job") or ""))
+        job = self.of(message)
         if job is None:
             return None
         change = getattr(self, f"_on_{message.type}", None)

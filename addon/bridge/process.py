@@ -96,7 +96,7 @@ class BackendProcess:
         self.connection_file.unlink(missing_ok=True)
         self.started = time.monotonic()
         command = [
-            str(launch.python), "-m", "smplit.cli", "serve",
+            str(launch.python), "-P", "-m", "smplit.cli", "serve",  # -P: what lies in our folder is no module
             "--connection-file", str(self.connection_file), "--parent-pid", str(os.getpid()),
             "--jobs-dir", str(launch.folder / "jobs"), "--device", launch.device,
         ]

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Chunks of jobs on their way into the open scene: one `ResultWriter` per video of a job.
+
+A job that ends badly takes out again what it had brought in, so a scene never keeps half a result.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..scene.result import ResultWriter
+from ..shared import errors, protocol
+from .jobs import Job
+
+PROP_JOB = "smplit_job"  # on armatures: the backend's name of the job they come from
+_ADDON = Path(__file__).resolve().parents[1]
+_log = logging.getLogger(__name__)
+
+
+def open_body() -> Path:
+    """The open body file: in the zip, or in a source checkout."""
+    bundled = _ADDON / "body" / "OPEN_NEUTRAL.npz"
+    return bundled if bundled.is_file() else _ADDON.parent / "model_files" / "body" / "OPEN_NEUTRAL.npz"
+
+
+def body_of(made_with: str, models: list[dict]) -> Path:
+    """The body file that a motion was made with, among what the backend found; else the open body."""
+    stem = Path(made_with).stem
+    found = (Path(row["path"]) for row in models if row.get("path"))
+    return next((path for path in found if stem and path.stem == stem and path.suffix == ".npz" and path.is_file()), open_body())
+
+
+class Results:
+    """What is on its way into the scene. Everything is called from Blender's main thread."""
+
+    def __init__(self) -> None:
+        self._writers: dict[tuple[str, int], ResultWriter] = {}  # (key of the job, clip)
+        self._jobs: dict[str, Job] = {}
+        self._complete: set[str] = set()  # jobs of which everything has arrived
+
+    def waiting(self, job: Job) -> bool:
+        """Whether something of the job has arrived but does not stand in the scene yet."""
+        return job.key in self._jobs
+
+    def take(self, job: Job, message: protocol.Message, models: list[dict]) -> None:
+        """Applies a message of a job, after the job list has."""
+        if message.type == "chunk" and job.shown:
+            self._take_chunk(job, message, models)
+        elif message.type == "done" and not job.open and job.key in self._jobs:
+            self._complete.add(job.key)
+            for writer in self._of(job):
+                writer.finish()
+
+    def _take_chunk(self, job: Job, message: protocol.Message, models: list[dict]) -> None:
+        key = (job.key, message["clip"])
+        try:
+            if key not in self._writers:
+                made_with = str(np.asarray(message.arrays.get("smplit_body", "")))
+                writer = ResultWriter(message["source"], body_of(made_with, models), job.video(message["clip"]), origin=job.origin)
+                writer.begin()
+                self._writers[key], self._jobs[job.key] = writer, job
+            self._writers[key].add_chunk(message["person"], message["first"], message.arrays)
+        except errors.SmplitError as error:
+            self._give_up(job, error)
+
+    def step(self, deadline: float) -> bool:
+        """Works until `time.perf_counter()` passes `deadline`; True while something waits."""
+        for job in [job for job in self._jobs.values() if not job.open and job.key not in self._complete]:
+            self.drop(job)  # it failed, was cancelled, or the backend went
+        waits = False
+        for (name, clip), writer in list(self._writers.items()):
+            if time.perf_counter() >= deadline:
+                return True
+            job = self._jobs[name]
+            try:
+                waits |= writer.step(deadline - time.perf_counter())
+                for armature in writer.armatures:
+                    armature[PROP_JOB] = job.id
+            except Exception as error:  # whatever goes wrong in one result, the interface and other jobs go on
+                _log.exception("result of job %s", job.id)
+                self._give_up(job, error)
+                continue
+            if writer.done:
+                del self._writers[name, clip]
+                if not self._of(job):
+                    self._clear(job)
+        return waits
+
+    def _give_up(self, job: Job, error: Exception) -> None:
+        text = str(error) if isinstance(error, errors.SmplitError) else f"The result cannot be shown ({error})."
+        job.warnings.append(f"{text} The capture itself is kept: bring it in again, or import its file.")
+        job.shown = False
+        self.drop(job)
+
+    def drop(self, job: Job) -> None:
+        """Takes out of the scene what this job has brought in so far."""
+        for name, clip in [key for key in self._writers if key[0] == job.key]:
+            self._writers.pop((name, clip)).discard()
+        self._clear(job)
+
+    def _clear(self, job: Job) -> None:
+        self._jobs.pop(job.key, None)
+        self._complete.discard(job.key)
+
+    def _of(self, job: Job) -> list[ResultWriter]:
+        return [writer for (name, _), writer in self._writers.items() if name == job.key]
+
+    def after_undo(self) -> None:
+        """Blender went to an earlier or later moment."""
+        for writer in self._writers.values():
+            writer.after_undo()
+
+    def forget(self) -> None:
+        """Another file is open: what was on its way belongs to the old one."""
+        self._writers.clear()
+        self._jobs.clear()
+        self._complete.clear()
+
+
+def armatures_of(job: Job) -> list[bpy.types.Object]:
+    """The characters of a job in the current view layer."""
+    return [thing for thing in bpy.context.view_layer.objects if thing.type == "ARMATURE" and job.id and thing.get(PROP_JOB) == job.id]

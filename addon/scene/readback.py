@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An animated SMPL-X armature as a motion: what the scene shows, edits, constraints and layers included."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import bpy
+import numpy as np
+
+from ..shared import errors, motion
+from . import armature as rig
+from . import mesh, skeleton
+from .actions import curves_of
+from .body_file import NUM_BETAS
+
+
+def read_motion(armature: bpy.types.Object, scene: bpy.types.Scene) -> motion.Motion:
+    """One row per frame of the scene, over the range of the armature's action.
+
+    Raises:
+        BadInput: the armature has no action, or no SMPL-X bones.
+    """
+    if not rig.is_smplx(armature):
+        raise errors.BadInput("This is no SMPLit character.", "Select an armature with the 55 SMPL-X bones.", "not_smplx")
+    action = armature.animation_data.action if armature.animation_data else None
+    if action is None:
+        raise errors.BadInput(f"'{armature.name}' has no animation.", "Give it an action first.", "no_action")
+    first, last = math.ceil(action.frame_range[0] - 1e-3), math.floor(action.frame_range[1] + 1e-3)
+    frames = np.arange(first, max(last, first + 1) + 1)
+    rotations, heads = _sample(armature, scene, frames)
+    rest_pelvis = np.array(armature.get(rig.PROP_PELVIS, (0.0, 0.0, 0.0)), np.float64)
+    rate = scene.render.fps / scene.render.fps_base
+    names, expression = _expression(armature, frames)
+    return motion.Motion(
+        poses=skeleton.poses_from_globals(rotations).astype(np.float32),
+        trans=(heads - rest_pelvis).astype(np.float32),
+        fps=rate,
+        betas=np.array(armature.get(rig.PROP_BETAS, np.zeros(10)), np.float32),
+        expression=expression, expression_names=names,
+        frame_times=(frames - frames[0]) / rate,
+        extras={"smplit_body": np.array(str(armature.get(rig.PROP_BODY, ""))), "smplit_source": np.array(armature.name)},
+    )
+
+
+def _sample(armature: bpy.types.Object, scene: bpy.types.Scene, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """World rotations (T,55,3,3) of the joints, from the body frame, and pelvis positions (T,3) m."""
+    matrices = np.empty((len(frames), motion.NUM_JOINTS, 4, 4))
+    with _bodies_hidden(armature), _frame_kept(scene):
+        for row, frame in enumerate(frames):
+            scene.frame_set(int(frame))
+            posed = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
+            world = posed.matrix_world
+            for joint, name in enumerate(skeleton.JOINT_NAMES):
+                matrices[row, joint] = world @ posed.pose.bones[name].matrix
+    turned = matrices[..., :3, :3] / np.linalg.norm(matrices[..., :3, :3], axis=-2, keepdims=True)
+    return turned @ np.swapaxes(rig.rest_axes(armature), -1, -2), matrices[:, 0, :3, 3]
+
+
+@contextmanager
+def _bodies_hidden(armature: bpy.types.Object) -> Iterator[None]:
+    """Skinning the bodies would take most of the time."""
+    bodies = [child for child in armature.children if child.type == "MESH" and not child.hide_viewport]
+    for body in bodies:
+        body.hide_viewport = True
+    try:
+        yield
+    finally:
+        for body in bodies:
+            body.hide_viewport = False
+
+
+@contextmanager
+def _frame_kept(scene: bpy.types.Scene) -> Iterator[None]:
+    frame, part = scene.frame_current, scene.frame_subframe
+    try:
+        yield
+    finally:
+        scene.frame_set(frame, subframe=part)
+
+
+def _expression(armature: bpy.types.Object, frames: np.ndarray) -> tuple[tuple[str, ...] | None, np.ndarray | None]:
+    """Names and values (T,E) of the body's expressions; None where no body or no animation of it is there."""
+    body = next((child for child in armature.children if child.type == "MESH" and child.data.shape_keys is not None), None)
+    animation = body.data.shape_keys.animation_data if body is not None else None
+    if animation is None or animation.action is None:
+        return None, None
+    shapes = {mesh.beta_key_name(index) for index in range(NUM_BETAS)}
+    blocks = [block for block in body.data.shape_keys.key_blocks[1:] if block.name not in shapes]
+    values = np.array([np.full(len(frames), block.value) for block in blocks], np.float32)
+    rows = {f'key_blocks["{block.name}"].value': row for row, block in enumerate(blocks)}
+    for curve in curves_of(animation.action)[0]:
+        if curve.data_path in rows:
+            values[rows[curve.data_path]] = [curve.evaluate(float(frame)) for frame in frames]
+    return tuple(block.name for block in blocks), values.T

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user does, with mouse events, inside the Blender window of `tools/blender_window.py`.
+
+Opens the sidebar's tab, finds the big button, presses it, waits until the character stands on the
+timeline, and presses Select in the jobs list. A generator yields how long to wait before its next
+step; a timer drives it. Any failed step ends Blender with exit code 1 and leaves `failed.png`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import bpy
+
+SESSION = Path(os.environ["SMPLIT_SESSION"])
+VIDEO = os.environ["SMPLIT_VIDEO"]
+EXTENSION = "bl_ext.user_default.smplit"
+SECONDS = 3.0  # of the video
+REPORT = {"blender": bpy.app.version_string, "python": sys.version.split()[0]}
+
+
+def view():
+    """Window, 3D view and its sidebar."""
+    window = bpy.context.window_manager.windows[0]
+    area = next(area for area in window.screen.areas if area.type == "VIEW_3D")
+    return window, area, next(region for region in area.regions if region.type == "UI")
+
+
+def picture(name):
+    # Blender's own screenshot is black under Xvfb with software rendering.
+    subprocess.run(["import", "-window", "root", str(SESSION / f"{name}.png")], check=True)
+
+
+def wait_for(condition, what, limit=20.0):
+    began = time.time()
+    while not condition():
+        assert time.time() - began < limit, f"{what}: not within {limit:.0f} s"
+        yield 0.2
+
+
+def move(x, y):
+    window = view()[0]
+    for step in (-3, 0):
+        window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=x + step, y=y)
+        yield 0.05
+
+
+def key(letter, x, y):
+    window = view()[0]
+    for value in ("PRESS", "RELEASE"):
+        window.event_simulate(type=letter, value=value, x=x, y=y, ctrl=True)
+        yield 0.05
+
+
+def click(x, y):
+    window = view()[0]
+    yield from move(x, y)
+    for value in ("PRESS", "RELEASE"):
+        window.event_simulate(type="LEFTMOUSE", value=value, x=x, y=y)
+        yield 0.1
+
+
+def find_button(operator, across, found):
+    """Looks for an operator's button down the sidebar: Ctrl C over a button copies its Python call."""
+    _, _, sidebar = view()
+    x = sidebar.x + int(sidebar.width * across)
+    for y in range(sidebar.y + sidebar.height - 30, sidebar.y + 40, -9):
+        bpy.context.window_manager.clipboard = ""
+        yield from move(x, y)
+        yield from key("C", x, y)
+        if operator in bpy.context.window_manager.clipboard:
+            found.append((x, y))
+            return
+    raise AssertionError(f"the sidebar shows no button for {operator}")
+
+
+def session():
+    from bl_ext.user_default.smplit.bridge import pump
+
+    preferences = bpy.context.preferences
+    preferences.view.show_splash = False
+    preferences.view.smooth_view = 0
+    chosen = preferences.addons[EXTENSION].preferences
+    chosen.source, chosen.connection_file = "RUNNING", str(SESSION / "connection.json")
+    settings = bpy.context.scene.smplit_capture
+    settings.videos.add().path = VIDEO
+    settings.use_range, settings.range_start, settings.range_end = True, 0.0, SECONDS
+    for thing in list(bpy.data.objects):  # the default cube would stand where the person stands
+        bpy.data.objects.remove(thing)
+
+    _, area, sidebar = view()
+    area.spaces.active.show_region_ui = True
+    yield 0.5  # the tab can be chosen after a first draw only
+    sidebar.active_panel_category = "SMPLit"
+    area.tag_redraw()
+    yield 0.5
+    assert sidebar.active_panel_category == "SMPLit"
+    picture("1-tab")
+
+    found = []
+    yield from find_button("smplit.capture_video", 0.5, found)
+    yield from click(*found[0])
+    yield from wait_for(lambda: len(pump.BACKEND.jobs) == 1, "the press becomes a job")
+    job = next(iter(pump.BACKEND.jobs))
+    yield from wait_for(lambda: job.fraction or not job.open, "progress", 120.0)
+    picture("2-running")
+    yield from wait_for(lambda: not pump.is_unfinished(job), "the capture ends", 420.0)
+    assert job.state == "done", f"{job.state}: {job.message} {job.remedy}"
+    yield 0.5
+
+    armature = next(thing for thing in bpy.data.objects if thing.type == "ARMATURE")
+    first, last = armature.animation_data.action.frame_range
+    scene = bpy.context.scene
+    covered = (last - first) * scene.render.fps_base / scene.render.fps
+    REPORT.update(armature=armature.name, bones=len(armature.data.bones), seconds=round(covered, 3), job=job.summary(), warnings=job.warnings)
+    assert len(armature.data.bones) == 55 and covered > SECONDS - 0.5
+
+    found.clear()
+    yield from find_button("smplit.job_select", 0.62, found)
+    yield from click(*found[0])
+    yield from wait_for(lambda: bpy.context.view_layer.objects.active == armature, "Select makes the character active")
+    scene.frame_set(int((first + last) / 2))
+    yield 1.0
+    picture("3-captured")
+
+
+STEPS = session()
+
+
+def step():
+    try:
+        return next(STEPS)
+    except StopIteration:
+        (SESSION / "report.json").write_text(json.dumps(REPORT), "utf-8")
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        picture("failed")
+        sys.stderr.flush()
+        os._exit(1)
+
+
+bpy.app.timers.register(step, first_interval=1.0)
