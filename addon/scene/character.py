@@ -165,8 +165,10 @@ class Character:
     def _put(self, body: Body, armature: bpy.types.Object, first: int, arrays: dict[str, np.ndarray]) -> None:
         frames = self._clock.frames(arrays["frame_times"])
         guessed = ~np.asarray(arrays["valid"], bool) if "valid" in arrays else None
-        quaternions = skeleton.bone_quaternions(arrays["poses"], rig.rest_axes(armature)).reshape(len(frames), -1)
-        self._pose.put(first, frames, np.concatenate([quaternions, rig.pelvis_locations(armature, arrays["trans"])], axis=1), guessed)
+        with np.errstate(invalid="ignore"):  # rows that are not finite get no key
+            quaternions = skeleton.bone_quaternions(arrays["poses"], rig.rest_axes(armature)).reshape(len(frames), -1)
+            locations = rig.pelvis_locations(armature, arrays["trans"])
+        self._pose.put(first, frames, np.concatenate([quaternions, locations], axis=1), guessed)
         if "expression" in arrays:
             self._put_expression(body, first, frames, np.asarray(arrays["expression"]), guessed)
 

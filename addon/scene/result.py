@@ -4,7 +4,7 @@
     writer = ResultWriter("walk.mp4", body_file, video="/videos/walk.mp4")
     writer.begin()                            # optional: fixes scene and frame rate now, not at the first chunk
     writer.add_chunk(person, first, arrays)   # cheap: only queues; any order, later chunks replace earlier ones
-    writer.step()                             # at most 20 ms of work, from a timer; True while more is waiting
+    writer.step()                             # a tick's worth of work, from a timer; True while more is waiting
     writer.finish()                           # no more chunks; step() goes on until `done`
     writer.flush()                            # instead of a timer: all that is waiting, at once
     writer.discard()                          # cancelled: takes everything out again
@@ -34,7 +34,7 @@ from .character import Character
 from .shot import Shot
 from .timing import Clock
 
-TICK_BUDGET = 0.02  # s; a redraw of the interface should stay below 0.03
+TICK_BUDGET = 0.012  # s; the longest single piece of work comes on top, and a tick should stay below 0.03
 
 
 class ResultWriter:
@@ -104,7 +104,7 @@ class ResultWriter:
         return marks.find(bpy.data.collections, marks.name_with(self._stem, ""), self._id, "result")
 
     def step(self, budget: float = TICK_BUDGET) -> bool:
-        """Works for about `budget` s; True while something that has arrived is not in the scene yet.
+        """Works for about `budget` s, `TICK_BUDGET` at most; True while something that arrived is not in the scene.
 
         Raises:
             BadInput: the body file is not an SMPL-X body.
@@ -112,20 +112,28 @@ class ResultWriter:
         if self.done or not self._people:
             self.done = self._finishing
             return False
-        if not self._body.done():
+        if not self._body.done() or bpy.app.is_job_running("RENDER"):  # a render reads what we would change
             return True
+        return not self._work(time.perf_counter() + min(budget, TICK_BUDGET))
+
+    def flush(self) -> None:
+        """Works until everything that has arrived is in the scene.
+
+        Raises:
+            BadInput: the body file is not an SMPL-X body.
+        """
+        while self._people and not self.done and not self._work(float("inf")):
+            pass
+        self.done = self._finishing
+
+    def _work(self, deadline: float) -> bool:
+        """Works until `time.perf_counter()` passes `deadline`; True when everything that arrived is in the scene."""
         scene = bpy.data.scenes.get(self._scene) or bpy.context.scene
-        complete = self._advance(scene, self._body.result(), time.perf_counter() + budget)
+        complete = self._advance(scene, self._body.result(), deadline)
         if complete and self._finishing:
             self.done = True
             _push_undo(f"Capture {self._stem}")
-        return not complete
-
-    def flush(self) -> None:
-        """Works until everything that has arrived is in the scene."""
-        self._body.exception()  # waits for the file
-        while self.step(budget=float("inf")):
-            pass
+        return complete
 
     def _advance(self, scene: bpy.types.Scene, body: Body, deadline: float) -> bool:
         for character in list(self._people.values()):
@@ -180,6 +188,7 @@ class ResultWriter:
 def _push_undo(message: str) -> None:
     """One undo step; a timer has no window of its own, and undo belongs to one."""
     windows = bpy.context.window_manager.windows
-    if windows and not bpy.app.background:
-        with bpy.context.temp_override(window=bpy.context.window or windows[0]):
+    window = bpy.context.window or (windows[0] if windows else None)
+    with bpy.context.temp_override(window=window):
+        if bpy.ops.ed.undo_push.poll():
             bpy.ops.ed.undo_push(message=message)
