@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 
@@ -71,7 +73,7 @@ def draw_path(image: np.ndarray, camera: Camera, ground: np.ndarray, colour: np.
     """The line of (N,2) m floor positions in `colour` (RGB 0..1)."""
     points = np.c_[ground, np.zeros(len(ground))]
     ink = (255 * np.asarray(colour)).tolist()
-    for start, end in zip(points[:-1], points[1:], strict=True):
+    for start, end in pairwise(points):
         ends = camera.line(start, end)
         if ends is None or any(np.abs(e).max() > 30000 for e in ends):
             continue
