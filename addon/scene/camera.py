@@ -16,22 +16,15 @@ from ..shared import axes
 _SENSOR = 36.0  # mm, full frame: lens values then read as photographers know them
 
 
-def picture_size(K: np.ndarray, footage: bpy.types.Image | None) -> tuple[float, float]:
-    """Width and height in px of the upright video: the footage's, else twice the principal point."""
-    guess = (2.0 * float(K[0, 2]), 2.0 * float(K[1, 2]))
-    if footage is None or 0 in footage.size:
-        return guess
-    width, height = footage.size
-    if lies_on_its_side(K, footage):
-        width, height = height, width
-    return float(width), float(height)
-
-
-def lies_on_its_side(K: np.ndarray, footage: bpy.types.Image) -> bool:
-    """Whether Blender ignores the video's rotation flag (before 4.4) while K is for the upright picture."""
-    width, height = footage.size
-    upright = abs(2.0 * K[0, 2] - width) + abs(2.0 * K[1, 2] - height)
-    return abs(2.0 * K[0, 2] - height) + abs(2.0 * K[1, 2] - width) < upright - 1.0
+def picture_size(K: np.ndarray, image: bpy.types.Image | None) -> tuple[float, float]:
+    """Width and height in px of the upright video that K (3,3) is for: the image's, else twice the principal point."""
+    middle = np.array([K[0, 2], K[1, 2]], np.float64)
+    if image is None:
+        return tuple(2.0 * middle)
+    size = np.array(image.size, np.float64)
+    # Blender before 4.4 ignores a video's rotation flag: its picture then lies on its side.
+    on_its_side = np.abs(2.0 * middle - size[::-1]).sum() < np.abs(2.0 * middle - size).sum() - 1.0
+    return tuple(size[::-1] if on_its_side else size)
 
 
 def build_camera(

@@ -29,17 +29,20 @@ class Footage:
 
 def load(video: Path) -> Footage | None:
     """The video, or None when this Blender cannot read it."""
+    before = set(bpy.data.images)
     try:
         image = bpy.data.images.load(str(video), check_existing=True)
         clip = bpy.data.movieclips.load(str(video))
     except RuntimeError as error:
         _log.warning("The footage '%s' cannot be shown behind the character: %s", video, error)
+        bpy.data.batch_remove(set(bpy.data.images) - before)
         return None
     rate = float(clip.fps)
     bpy.data.movieclips.remove(clip)
-    if image.source != "MOVIE" or not all(image.size) or rate <= 0:
-        return None
-    return Footage(image, rate)
+    if image.source == "MOVIE" and all(image.size) and rate > 0:
+        return Footage(image, rate)
+    bpy.data.batch_remove({image} - before)
+    return None
 
 
 def put_behind(camera: bpy.types.Object, video: Footage, clock: Clock, make_track: Callable[[Channel], Track]) -> None:

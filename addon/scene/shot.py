@@ -59,7 +59,7 @@ class Shot:
         times, R, t, lenses = self._gather()
         video = footage.load(self._video) if self._video is not None else None
         yield
-        size = filming.picture_size(lenses[0], video)
+        size = filming.picture_size(lenses[0], video.image if video is not None else None)
         yield
         camera = filming.build_camera(self._name, lenses[0], size, scene, collection)
         marks.mark(camera, self._result, _ROLE)

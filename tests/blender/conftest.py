@@ -89,10 +89,11 @@ def write(empty_file, body_file):
     """Writes a motion (entries of a motion file) as one person's result and returns the writer.
 
     `cuts` are (first, last) rows of the chunks in the order they arrive; the header travels with row 0.
+    With `end` the result is finished; otherwise more may follow.
     """
     from bl_ext.user_default.smplit.scene.result import ResultWriter
 
-    def write(entries, cuts=None, source="walk.mp4", person=1, writer=None, **options):
+    def write(entries, cuts=None, source="walk.mp4", person=1, writer=None, end=False, **options):
         writer = writer or ResultWriter(source, body_file, **options)
         rows = len(entries["poses"])
         timed = {name for name in PER_FRAME if name in entries}
@@ -101,6 +102,8 @@ def write(empty_file, body_file):
             if first == 0:
                 chunk.update({name: value for name, value in entries.items() if name not in timed})
             writer.add_chunk(person, first, chunk)
+        if end:
+            writer.finish()
         writer.flush()
         return writer
 
