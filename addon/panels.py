@@ -20,7 +20,7 @@ _STATE_WORDS = {
     states.OFF: "Backend is off; it starts by itself", states.STARTING: "Backend is starting", states.READY: "Backend is ready",
     states.RESTARTING: "Backend starts again", states.FAILED: "Backend is not there",
 }
-_LINE = 44  # characters of a line of text at the sidebar's usual width
+_LINE = 38  # characters of a line of text at the sidebar's usual width
 _SIZE = "1.5 GB"
 
 

@@ -81,10 +81,8 @@ def find_button(operator, across, found):
 def session():
     from bl_ext.user_default.smplit.bridge import pump
 
-    preferences = bpy.context.preferences
-    preferences.view.show_splash = False
-    preferences.view.smooth_view = 0
-    chosen = preferences.addons[EXTENSION].preferences
+    bpy.context.preferences.view.smooth_view = 0
+    chosen = bpy.context.preferences.addons[EXTENSION].preferences
     chosen.source, chosen.connection_file = "RUNNING", str(SESSION / "connection.json")
     settings = bpy.context.scene.smplit_capture
     settings.videos.add().path = VIDEO
@@ -128,6 +126,7 @@ def session():
     picture("3-captured")
 
 
+bpy.context.preferences.view.show_splash = False  # before the first draw: it would eat the first click
 STEPS = session()
 
 
