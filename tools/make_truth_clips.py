@@ -9,10 +9,11 @@ moderngl and an EGL driver (Debian: libegl1 libgl1-mesa-dri). Each clip gives `N
 `NAME_truth.npz`, T frames and P people, world Z up in metres with the floor at z = 0:
 
 `joints` (T,P,55,3); `poses` (T,P,165), `trans` (T,P,3), `betas` (P,10), `expression` (T,P,E) of the
-body named in `body`; `contacts` (T,P,4); `boxes` (T,P,4) px; `camera_R` (T,3,3), `camera_t` (T,3)
-world-to-camera in OpenCV axes; `K` (3,3) px, the picture's origin at the top-left corner of its
-top-left pixel; `up` (T,3) the world's up direction in camera axes; `fps`, `frame_times` (T,) s,
-`size` (2,) px, `names` (55,) joint names, `contact_names`, `people`, `clip`, `set`.
+body named in `body`; `contacts` (T,P,4); `foot_points` (T,P,4,3) m, heels and big toes of the skin,
+named by `foot_point_names`; `boxes` (T,P,4) px; `camera_R` (T,3,3), `camera_t` (T,3) world-to-camera
+in OpenCV axes; `camera_K` (3,3) px, the picture's origin at the top-left corner of its top-left
+pixel; `up` (T,3) the world's up direction in camera axes; `fps`, `frame_times` (T,) s, `size` (2,)
+px, `names` (55,) joint names, `contact_names`, `people` (looks), `clip`, `set`, `camera_kind`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from smplit.motion import CONTACT_NAMES, JOINT_NAMES
 from truth_clips.cameras import camera_path, intrinsics
 from truth_clips.clips import SETS, Clip
 from truth_clips.looks import LOOKS
-from truth_clips.people import MotionPack, Performance, perform
+from truth_clips.people import SOLES, MotionPack, Performance, perform
 from truth_clips.places import build
 from truth_clips.renderer import Renderer
 
@@ -80,8 +81,8 @@ def _truth(clip: Clip, set_name: str, body: BodyModel, people: list[Performance]
     return {
         "joints": np.stack([p.joints for p in people], 1).astype(np.float32), "poses": stack("poses"), "trans": stack("trans"),
         "betas": np.stack([p.motion.betas for p in people]), "expression": stack("expression"),
-        "expression_names": np.array(body.expression_names), "contacts": stack("contacts"), "boxes": boxes.astype(np.float32),
-        "camera_R": R, "camera_t": t, "K": K, "up": R[:, :, 2], "fps": np.array(clip.fps), "frame_times": times,
+        "expression_names": np.array(body.expression_names), "contacts": stack("contacts"), "foot_points": np.stack([p.soles for p in people], 1).astype(np.float32),
+        "foot_point_names": np.array(SOLES), "boxes": boxes.astype(np.float32), "camera_R": R, "camera_t": t, "camera_K": K, "up": R[:, :, 2], "fps": np.array(clip.fps), "frame_times": times,
         "size": np.array(size), "names": np.array(JOINT_NAMES), "contact_names": np.array(CONTACT_NAMES),
         "people": np.array([p.look for p in clip.people]), "clip": np.array(clip.name), "set": np.array(set_name),
         "body": np.array(body.name), "body_sha256": np.array(body.sha256), "camera_kind": np.array(clip.camera.kind),
@@ -90,7 +91,7 @@ def _truth(clip: Clip, set_name: str, body: BodyModel, people: list[Performance]
 
 def _in_picture(truth: dict) -> float:
     """Share of body joints that lie inside the picture."""
-    pixels = _project(truth["joints"][:, :, :22], truth["camera_R"], truth["camera_t"], truth["K"])
+    pixels = _project(truth["joints"][:, :, :22], truth["camera_R"], truth["camera_t"], truth["camera_K"])
     return float(((pixels >= 0) & (pixels < truth["size"])).all(-1).mean())
 
 

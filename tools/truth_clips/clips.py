@@ -30,7 +30,7 @@ class Clip:
 
 
 _TUNING = (
-    Clip("front_walk", (Person("cmu_iclone/005/005_01", -90, "ann", at=(0, 0.2)),), Camera(distance=4.6, focal=1.2), seed=1),
+    Clip("front_walk", (Person("cmu_iclone/005/005_01", -90, "ann", at=(0, 0.2)),), Camera(azimuth=-60, distance=5.2, focal=0.85), seed=1),
     Clip("turning", (Person("cmu_daz/salsa/salsa_01_s1", -60, "bo", start=2.0, betas=(1.0, 0.5)),),
          Camera(azimuth=-100, distance=4.2, height=1.2), place="street", seed=2, sun=(0.5, -0.6, 0.9)),
     Clip("arms", (Person("cmu_expmap/train/basketball_signal__basketball_signal_1", -90, "dee", start=3.0, betas=(-1.0, 0.3)),),

@@ -19,7 +19,7 @@ from smplit.datasets.retarget import Retargeter, TargetBody
 from smplit.motion import JOINT_NAMES, Motion, joint_transforms
 
 _J = {name: i for i, name in enumerate(JOINT_NAMES)}
-_SOLES = ("left_heel", "left_big_toe", "right_heel", "right_big_toe")  # in the order of CONTACT_NAMES
+SOLES = ("left_heel", "left_big_toe", "right_heel", "right_big_toe")  # in the order of CONTACT_NAMES
 _PLANTED_SPEED, _PLANTED_HEIGHT = 0.25, 0.035  # m/s, m above the standing height
 # Which T-pose file belongs to which part of the pack.
 _REST = {"cmu_expmap": "cmu_expmap", "cmu_daz": "cmu_daz", "cmu_iclone": "cmu_iclone", "cmu_m21": "cmu_m21",
@@ -43,12 +43,12 @@ class Person:
 @dataclass
 class Performance:
     """What a person does in a clip: `motion` in the world; `vertices` (T,V,3) m; `joints` (T,55,3) m;
-    `contacts` (T,4) 0 or 1."""
+    `soles` (T,4,3) m in the order of `SOLES`."""
 
     motion: Motion
     vertices: np.ndarray
     joints: np.ndarray
-    contacts: np.ndarray
+    soles: np.ndarray
 
 
 class MotionPack:
@@ -166,7 +166,7 @@ def _place(motion: Motion, rest: np.ndarray, person: Person) -> None:
 def _stand_on_floor(motion: Motion, body: BodyModel, rest: np.ndarray) -> Performance:
     """Levels the capture floor (recordings tilt by up to 6 cm over 4 m) and puts its height at zero."""
     vertices = body.vertices(motion.poses, motion.trans, motion.betas, motion.expression)
-    soles = vertices[:, [SURFACE_POINTS[name][0] for name in _SOLES]]
+    soles = vertices[:, [SURFACE_POINTS[name][0] for name in SOLES]]
     lowest = vertices[..., 2].min(1)
     under = np.take_along_axis(soles, soles[..., 2].argmin(1)[:, None, None], 1)[:, 0, :2]
     planted = lowest < np.quantile(lowest, 0.6)
@@ -180,9 +180,9 @@ def _stand_on_floor(motion: Motion, body: BodyModel, rest: np.ndarray) -> Perfor
     motion.trans[:, 2] -= shift
     vertices[..., 2] -= shift[:, None].astype(np.float32)
     joints = joint_transforms(motion.poses, rest)[1] + motion.trans[:, None]
-    soles = vertices[:, [SURFACE_POINTS[name][0] for name in _SOLES]]
+    soles = vertices[:, [SURFACE_POINTS[name][0] for name in SOLES]]
     motion.contacts = _contacts(soles, motion.frame_times)
-    return Performance(motion, vertices, joints, motion.contacts)
+    return Performance(motion, vertices, joints, soles)
 
 
 def _contacts(soles: np.ndarray, times: np.ndarray) -> np.ndarray:
