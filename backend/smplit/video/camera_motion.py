@@ -12,16 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from smplit.video.background import MIN_POINTS, BackgroundTracker, KeyFrame, Matches
-from smplit.video.camera_path import Stretch, StretchPath, shared_scale, solve_stretch
+from smplit.video.camera_path import Stretch, StretchPath, best_rotation, robust_cost, shared_scale, solve_stretch
 
 MODES = ("auto", "static", "moving")
 TOLERANCE = 0.35  # working px: how well a corner is followed, flattening, compression and lens included
 _STILL = 1.5  # working px a standing corner may seem to move by: breathing focus, a touched tripod
 _SWAY = 2.5  # working px: a camera that never strays further than this from where it began stands
 _STILL_FRAMES = 0.9
-_TURN_ONLY = 0.8  # working px: turning alone explains the picture when its residual stays below
+_TURN_ONLY = 1.0  # robust cost (9 at most): turning alone explains the picture when it leaves less
 _TRAVEL_GAIN = 0.5  # travel must remove half of what turning alone leaves
+_LEAST_TRAVEL = 0.02  # of the background's distance: a shorter path is a hand's sway or the lens's distortion
 _FOCAL_STEPS = np.geomspace(0.45, 2.2, 15)
+_DECIDING_FRAMES = 60
 _BATCH = 512  # frames per batch: bounds memory, not results
 
 
@@ -92,11 +94,12 @@ class CameraTracker:
         return TrackedCamera(np.tile(np.eye(3), (self._count, 1, 1)), "static", residual, note=note)
 
     def _moving(self, clip: _Clip, told: np.ndarray) -> TrackedCamera:
-        links, errors = clip.turns(1.0)
-        focal, unexplained = clip.best_focal(errors)
+        links, errors, _ = clip.turns(1.0)
+        moved = clip.most_moved()
+        focal, unexplained = clip.best_focal(moved)
         kind, path, rotation = "rotating", None, clip.chain(links)
         if unexplained > _TURN_ONLY:
-            travelled = clip.travel(links, errors)
+            travelled = clip.travel(links, moved, unexplained)
             if travelled is not None:
                 kind, focal = "travelling", None
                 rotation, path, errors = travelled
@@ -168,36 +171,47 @@ class _Clip:
             there[row, :count], agrees[row, :count] = True, match.agrees
         return before, now, there, agrees
 
-    def turns(self, focal_factor: float, frames: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Rotation key frame -> frame (T,3,3) and median error (T,) working px, with focal length x factor."""
+    def turns(self, focal_factor: float, frames: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rotation key frame -> frame (T,3,3) with focal length x factor, median error (T,) working px, and
+        mean robust cost (T,), which also sees the few near corners that a median does not."""
         frames = np.arange(len(self.matches)) if frames is None else frames
         parts = [self._turns(frames[i : i + _BATCH], focal_factor) for i in range(0, len(frames), _BATCH)]
-        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+        rotation, error, cost = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return rotation, error, cost
 
-    def _turns(self, frames: np.ndarray, focal_factor: float) -> tuple[np.ndarray, np.ndarray]:
+    def _turns(self, frames: np.ndarray, focal_factor: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         before, now, there, agrees = self._padded(frames)
         before, now, focal = before / focal_factor, now / focal_factor, self.work_focal * focal_factor
         rays_before, rays_now = _rays(before), _rays(now)
         weight = agrees.astype(np.float64)
         for step in range(14):
-            rotation = _best_rotation(rays_before, rays_now, weight)
+            rotation = best_rotation(rays_before, rays_now, weight)
             turned = np.einsum("tij,tmj->tmi", rotation, rays_before)
             error = np.linalg.norm(turned[..., :2] / np.maximum(turned[..., 2:], 0.05) - now, axis=-1) * focal
             # Geman-McClure, narrowed step by step: people and near things drop out last.
             scale = max(1.0, 8.0 * 0.75**step)
             weight = there / (1.0 + (error / scale) ** 2) ** 2
-        return rotation, _masked_median(error, there)
+        cost = (there * robust_cost(error**2 / TOLERANCE**2)).sum(1) / np.maximum(there.sum(1), 1)
+        return rotation, _masked_median(error, there), cost
 
-    def best_focal(self, errors: np.ndarray) -> tuple[float | None, float]:
-        """Focal length (px of the full frame) at which turning alone explains most, None when the clip
-        cannot tell; and the error (working px) that is left there, in the frames that turning explains worst."""
-        motion = np.array([0.0 if not len(m.index) else np.median(np.linalg.norm(m.points - self.keys[m.key].points[m.index], axis=1))
-                           for m in self.matches])
-        frames = np.sort(np.argsort(-motion)[:60])
-        left = np.array([np.percentile(self.turns(factor, frames)[1], 70) for factor in _FOCAL_STEPS])
+    def most_moved(self) -> np.ndarray:
+        """(F,) the frames that lie farthest from their key frames, in order: what they show decides."""
+        return np.sort(np.argsort(-self._motion())[:_DECIDING_FRAMES])
+
+    def _motion(self) -> np.ndarray:
+        """(N,) working px: median way of the corners since the key frame."""
+        ways = [np.linalg.norm(m.points - self.keys[m.key].points[m.index], axis=1) for m in self.matches]
+        return np.array([np.median(way) if len(way) else 0.0 for way in ways])
+
+    def best_focal(self, frames: np.ndarray) -> tuple[float | None, float]:
+        """Focal length (px of the full frame) at which turning alone explains `frames` best, None when they
+        cannot tell; and the robust cost that is left there."""
+        swept = [self.turns(factor, frames) for factor in _FOCAL_STEPS]
+        left = np.array([np.percentile(error, 70) for _, error, _ in swept])
         best = int(np.argmin(left))
-        unexplained = float(min(left[best], np.percentile(errors[frames], 70)))
-        if not 1 < best < len(left) - 2 or motion[frames].max() < 40.0 or min(left[best - 2], left[best + 2]) < 1.3 * left[best]:
+        unexplained = float(min(cost.mean() for _, _, cost in swept))
+        enough = self._motion()[frames].max() >= 40.0
+        if not 1 < best < len(left) - 2 or not enough or min(left[best - 2], left[best + 2]) < 1.3 * left[best]:
             return None, unexplained
         # The minimum between the steps: a parabola through three, in log focal length.
         a, b, c = left[best - 1 : best + 2]
@@ -215,17 +229,17 @@ class _Clip:
                 rotation[number] = links[number] @ rotation[self.keys[match.key].frame]
         return rotation
 
-    def travel(self, links: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """rotation (N,3,3), path (N,3), error (N,) working px, or None when travel explains no more than turning."""
+    def travel(self, links: np.ndarray, frames: np.ndarray, turn_cost: float) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """rotation (N,3,3), path (N,3), error (N,) working px; None when travel explains `frames` hardly better
+        than turning, which leaves `turn_cost` there."""
         stretches = self._stretches(links)
-        told = self.told()
-        turn_cost = np.minimum((errors / TOLERANCE) ** 2, 9.0)
-        costs = np.zeros(len(links))
-        for frames, _, solved in stretches.values():
-            costs[frames] = solved.cost
-        if not stretches or costs[told].mean() > _TRAVEL_GAIN * turn_cost[told].mean():
+        costs = np.full(len(links), turn_cost)
+        for numbers, _, solved in stretches.values():
+            costs[numbers] = solved.cost
+        if not stretches or costs[frames].mean() > _TRAVEL_GAIN * turn_cost:
             return None
-        return self._join(stretches)
+        rotation, path, error = self._join(stretches)
+        return None if np.linalg.norm(path, axis=1).max() < _LEAST_TRAVEL else (rotation, path, error)
 
     def _stretches(self, links: np.ndarray) -> dict[int, tuple[np.ndarray, Stretch, StretchPath]]:
         members: dict[int, list[int]] = {}
@@ -256,7 +270,7 @@ class _Clip:
             key = match.key
             if key not in unit:
                 unit[key] = self._unit(key, stretches, unit)
-            frames, stretch, solved = stretches[key]
+            frames, _, solved = stretches[key]
             row, start = int(np.searchsorted(frames, number)), self.keys[key].frame
             rotation[number] = solved.rotation[row] @ rotation[start]
             path[number] = path[start] + unit[key] * rotation[start].T @ solved.centre[row]
@@ -278,14 +292,6 @@ class _Clip:
 def _rays(tangents: np.ndarray) -> np.ndarray:
     rays = np.concatenate([tangents, np.ones((*tangents.shape[:-1], 1))], axis=-1)
     return rays / np.linalg.norm(rays, axis=-1, keepdims=True)
-
-
-def _best_rotation(before: np.ndarray, now: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(T,3,3) with now = R before, weighted least squares over (T,M,3) unit rays (Kabsch 1976)."""
-    u, _, vt = np.linalg.svd(np.einsum("tmi,tm,tmj->tij", now, weight, before, optimize=True) + 1e-9 * np.eye(3))
-    sign = np.ones((len(u), 3))
-    sign[:, 2] = np.sign(np.linalg.det(u @ vt))
-    return (u * sign[:, None]) @ vt
 
 
 def _masked_median(values: np.ndarray, there: np.ndarray) -> np.ndarray:
