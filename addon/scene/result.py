@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import bpy
@@ -78,9 +78,9 @@ class ResultWriter:
         """
         if self._clock is None:
             self.begin()
-        if person not in self._people:
-            self._people[person] = Character(person, marks.name_with(self._stem, f" p{person}"), self._id, self._clock)
-        _, arrays = self._people[person].add(first, arrays)
+        character = self._people.get(person) or Character(person, marks.name_with(self._stem, f" p{person}"), self._id, self._clock)
+        _, arrays = character.add(first, arrays)
+        self._people[person] = character
         self._shot.add(person, arrays)
         self.done = False
 
@@ -146,7 +146,7 @@ class ResultWriter:
         if not self._finishing:
             return True
         # Only once the keys stand: the footage takes a moment to open.
-        while not self._shot.advance(scene, self._top_collection(scene)):
+        while not self._shot.advance(scene, self._top_collection):
             if time.perf_counter() > deadline:
                 return False
         return all(character.tidy(deadline) for character in self._people.values())
@@ -175,14 +175,25 @@ class ResultWriter:
         self._shot.after_undo()
 
     def discard(self) -> None:
-        """Takes out of the file whatever this writer has put in."""
+        """Takes out of the file whatever this writer has put in; what the user added meanwhile stays in the scene."""
         self.finish()
         for character in self._people.values():
             character.remove()
         if self._shot is not None:
             self._shot.remove()
-        bpy.data.batch_remove(marks.marked(bpy.data.collections, self._id))
+        scene = bpy.data.scenes.get(self._scene) or bpy.context.scene
+        for collection in marks.marked(bpy.data.collections, self._id):
+            theirs = [child for child in collection.children if child.get(marks.PROP_RESULT) != self._id]
+            _link_missing(scene.collection.children, theirs)
+            _link_missing(scene.collection.objects, collection.objects)
+            bpy.data.collections.remove(collection)
         self.done = True
+
+
+def _link_missing(members: bpy.types.bpy_prop_collection, things: Iterable[bpy.types.ID]) -> None:
+    for thing in things:
+        if thing.name not in members:
+            members.link(thing)
 
 
 def _push_undo(message: str) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import bpy
@@ -44,13 +44,16 @@ class Shot:
     def camera(self) -> bpy.types.Object | None:
         return marks.find(bpy.data.objects, self._name, self._result, _ROLE)
 
-    def advance(self, scene: bpy.types.Scene, collection: bpy.types.Collection) -> bool:
-        """One more step of building; True when the camera stands, or when there is none to build."""
+    def advance(self, scene: bpy.types.Scene, collection: Callable[[bpy.types.Scene], bpy.types.Collection]) -> bool:
+        """One more step of building; True when the camera stands, or when there is none to build.
+
+        `collection` makes the collection that the camera goes into.
+        """
         if self._built or not self._lenses or not self._pieces:
             return True
         if self._steps is None:
             self.remove()  # more frames came after it was built
-            self._steps = self._build(scene, collection)
+            self._steps = self._build(scene, collection(scene))
         if next(self._steps, "built") == "built":
             self._built, self._steps = True, None
         return self._built
