@@ -138,7 +138,8 @@ def python() -> Path:
         raise errors.BadInput("There is no backend yet." if problem == _ADVICE else problem, _ADVICE if problem == _ADVICE else "", "no_backend")
     chosen = get()
     if chosen.source == "RUNNING":
-        raise errors.BadInput("This needs the backend's Python, which a backend started by hand does not name.", "Choose 'Use This Python'.", "no_python")
+        problem = "This needs the backend's Python, which a backend started by hand does not name."
+        raise errors.BadInput(problem, "Choose 'Use This Python' in the preferences.", "no_python")
     path = install.environment_python(user_folder() / "environment") if chosen.source == "OWN" else Path(bpy.path.abspath(chosen.python))
     if not path.is_file():
         raise errors.BadInput(f"'{path}' is not a file.", "Choose the python executable of an environment that has SMPLit.", "no_such_file")

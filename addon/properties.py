@@ -76,7 +76,9 @@ class SmplitCaptureSettings(bpy.types.PropertyGroup):
         description="Focal length of the filming camera in pixels of the picture; 0 takes it from the file or guesses it",
     )
     use_range: bpy.props.BoolProperty(name="Only a Part", description="Capture only the part between the two times")
-    range_start: bpy.props.FloatProperty(name="From", min=0.0, description="Start in seconds of the video", subtype="TIME_ABSOLUTE", unit="TIME_ABSOLUTE")
+    range_start: bpy.props.FloatProperty(
+        name="From", min=0.0, description="Start in seconds of the video", subtype="TIME_ABSOLUTE", unit="TIME_ABSOLUTE",
+    )
     range_end: bpy.props.FloatProperty(
         name="To", min=0.0, default=10.0, description="End in seconds of the video", subtype="TIME_ABSOLUTE", unit="TIME_ABSOLUTE",
     )

@@ -13,6 +13,7 @@ Exit code 77 when this machine cannot do that: skipped, not failed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -159,10 +160,8 @@ def _limited(command: list[str], seconds: int) -> int:
         print(f"no end after {seconds} s: {command[-1]}", file=sys.stderr)
         return 1
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()
 
 

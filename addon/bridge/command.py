@@ -20,7 +20,7 @@ class Command:
     """
 
     def __init__(self, python: Path, arguments: Sequence[str | Path]):
-        self._output = tempfile.TemporaryFile()  # a file: a full pipe would stop the command
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop; a file, because a full pipe would stop the command
         words = [str(python), "-P", "-m", "smplit.cli", *(str(argument) for argument in arguments)]
         self._process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT, env=clean_environment(), **hidden_window(),

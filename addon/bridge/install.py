@@ -141,7 +141,8 @@ class Installer:
 
     def details(self) -> str:
         """State and the log's end, for the clipboard."""
-        return "\n".join([f"SMPLit set-up: {self.state}, {self.text}", self.problem, self.remedy, f"Log: {self.recipe.log}", log_tail(self.recipe.log)])
+        log = self.recipe.log
+        return "\n".join([f"SMPLit set-up: {self.state}, {self.text}", self.problem, self.remedy, f"Log: {log}", log_tail(log)])
 
     def _run(self) -> None:
         try:
@@ -240,7 +241,9 @@ class Installer:
     def _works(python: Path) -> bool:
         if not python.exists():
             return False
-        check = subprocess.run([str(python), "-I", "-c", "import pip"], capture_output=True, env=clean_environment(), timeout=60, check=False, **hidden_window())
+        check = subprocess.run(
+            [str(python), "-I", "-c", "import pip"], capture_output=True, env=clean_environment(), timeout=60, check=False, **hidden_window(),
+        )
         return check.returncode == 0
 
     @staticmethod

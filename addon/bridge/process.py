@@ -7,6 +7,7 @@ watches our process id. We end it in three steps: close the pipe, terminate, kil
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -130,10 +131,8 @@ class BackendProcess:
     def stop(self, grace: float = 3.0) -> None:
         """Ends it and waits until it is gone: pipe closed, after `grace` s terminated, then killed."""
         for end in (self._process.stdin.close, self._process.terminate, self._process.kill):
-            try:
+            with contextlib.suppress(OSError):  # it went by itself meanwhile
                 end()
-            except OSError:  # it went by itself meanwhile
-                pass
             try:
                 self._process.wait(grace)
                 break

@@ -40,8 +40,12 @@ class SMPLIT_OT_capture_video(bpy.types.Operator):
     filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
 
     # The options of the command `smplit capture`, by the same names; a test holds them together.
-    body: bpy.props.EnumProperty(name="Body", items=_items("auto", "wham", "hmr2"), options={"SKIP_SAVE"}, description="How the body is found")
-    hands: bpy.props.EnumProperty(name="Hands", items=_items("auto", "acr", "landmarks", "none"), options={"SKIP_SAVE"}, description="How fingers move")
+    body: bpy.props.EnumProperty(
+        name="Body", items=_items("auto", "wham", "hmr2"), options={"SKIP_SAVE"}, description="How the body is found",
+    )
+    hands: bpy.props.EnumProperty(
+        name="Hands", items=_items("auto", "acr", "landmarks", "none"), options={"SKIP_SAVE"}, description="How fingers move",
+    )
     face: bpy.props.EnumProperty(
         name="Face", items=_items("auto", "smirk", "landmarks", "none"), options={"SKIP_SAVE"}, description="How the face moves",
     )
@@ -52,11 +56,13 @@ class SMPLIT_OT_capture_video(bpy.types.Operator):
     camera: bpy.props.EnumProperty(
         name="Camera", items=_items("auto", "static", "moving"), options={"SKIP_SAVE"}, description="Whether the filming camera moved",
     )
-    focal: bpy.props.FloatProperty(name="Focal Length", min=0.0, options={"SKIP_SAVE"}, description="In pixels of the upright picture; 0 finds it out")
+    focal: bpy.props.FloatProperty(
+        name="Focal Length", min=0.0, options={"SKIP_SAVE"}, description="In pixels of the upright picture; 0 finds it out",
+    )
     people: bpy.props.StringProperty(name="People", default="all", options={"SKIP_SAVE"}, description="all, largest, or numbers such as 1,3")
     flip_eval: bpy.props.BoolProperty(name="Average with Mirror", options={"SKIP_SAVE"}, description="Average with the mirrored video; slower")
     visualize: bpy.props.BoolProperty(name="Overlay Video", options={"SKIP_SAVE"}, description="Also keep a video with the body drawn over it")
-    range: bpy.props.StringProperty(name="Range", options={"SKIP_SAVE"}, description="Part of the video, A:B in seconds or mm:ss. Empty: all of it")
+    range: bpy.props.StringProperty(name="Range", options={"SKIP_SAVE"}, description="2.5:10 in seconds, or 0:05-0:12. Empty: all of it")
     device: bpy.props.StringProperty(name="Compute On", default="auto", options={"SKIP_SAVE"}, description="auto, cpu, cuda, cuda:N or mps")
     seed: bpy.props.IntProperty(name="Seed", default=0, min=0, options={"SKIP_SAVE"}, description="Same seed, same result")
 

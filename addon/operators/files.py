@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 
 import bpy
-import numpy as np
 
 from .. import preferences
 from ..bridge import results
@@ -175,7 +174,8 @@ class SMPLIT_OT_export_motion(_WithBackend, bpy.types.Operator):
         except errors.SmplitError as error:
             return self._fail(error)
         except OSError as error:
-            return self._fail(errors.SmplitError(f"'{self._path}' cannot be written ({error.strerror}).", "Choose another folder, or free some space."))
+            problem = f"'{self._path}' cannot be written ({error.strerror})."
+            return self._fail(errors.SmplitError(problem, "Choose another folder, or free some space."))
         joints = ["--to", "joints"] if self.format == "joints" else []
         return self._begin(context, ["export", between, "-o", self._path, *joints])
 

@@ -2,10 +2,10 @@
 """The jobs list follows what the backend says; times and words are those a user reads."""
 
 import pytest
+
 from addon.bridge.jobs import JobList, clock
 from addon.bridge.process import LONGEST_DELAY, SETTLED, Backoff
 from addon.shared import errors, protocol
-
 
 
 @pytest.fixture
@@ -21,7 +21,8 @@ def job(jobs):
 
 
 def progress(fraction, eta):
-    return protocol.Message("progress", {"job": "b1", "clip": 0, "clips": 1, "stage": "hands", "done": 1, "total": 2, "fraction": fraction, "eta": eta})
+    fields = {"job": "b1", "clip": 0, "clips": 1, "stage": "hands", "done": 1, "total": 2, "fraction": fraction, "eta": eta}
+    return protocol.Message("progress", fields)
 
 
 def done(results, re="", failures=()):
