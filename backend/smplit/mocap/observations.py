@@ -44,5 +44,8 @@ class CameraMotion:
     rotation: np.ndarray
     kind: str
     K: np.ndarray  # (3,3) px
-    focal_source: str  # "given", "metadata" or "guess"
-    residual: np.ndarray  # (N,) px: median background reprojection error of the rotation-only model
+    focal_source: str  # "given", "metadata", "turning" (from a pan's background) or "guess"
+    residual: np.ndarray  # (N,) px: median background reprojection error; the picture's width where nothing was seen
+    # (N,3) a travelling camera's centre in the first frame's camera axes, up to one factor for the whole shot
+    # (the unit is about the background's distance); None for the other kinds.
+    path: np.ndarray | None = None

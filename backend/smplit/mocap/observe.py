@@ -26,7 +26,7 @@ from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.options import CaptureOptions
 from smplit.mocap.select import choose_people, drop_false_people
 from smplit.progress import Reporter
-from smplit.video.camera_motion import CameraTracker
+from smplit.video.camera_motion import CameraTracker, TrackedCamera
 from smplit.video.decode import Frame, VideoInfo, VideoReader, parse_range
 from smplit.video.read_ahead import read_ahead
 from smplit.video.shots import CutDetector
@@ -118,10 +118,8 @@ def _select(video: Path, info: VideoInfo, shots: list[_Shot], options: CaptureOp
         )
     if count == 1:
         raise BadInput(f"'{video}' gives one frame only; motion needs at least two.", "Choose a longer video or --range.", "one_frame")
-    K, source = camera_matrix(info, options)
-    if source == "guess":
-        _log.info("focal length is not known; %.0f px is assumed (--focal sets it)", K[0, 0])
-    observed = [shot.finish(K, source) for shot in shots]
+    K, source, cameras = _solve_cameras(info, shots, options, reporter)
+    observed = [shot.finish(K, source, camera) for shot, camera in zip(shots, cameras, strict=True)]
     drop_false_people(observed)
     if not any(shot.people for shot in observed):
         first, last = observed[0].frame_times[0], observed[-1].frame_times[-1]
@@ -145,6 +143,24 @@ def camera_matrix(info: VideoInfo, options: CaptureOptions) -> tuple[np.ndarray,
     if focal is None:
         focal, source = float(np.hypot(info.width, info.height)), "guess"
     return np.array([[focal, 0.0, info.width / 2.0], [0.0, focal, info.height / 2.0], [0.0, 0.0, 1.0]]), source
+
+
+def _solve_cameras(
+    info: VideoInfo, shots: list[_Shot], options: CaptureOptions, reporter: Reporter
+) -> tuple[np.ndarray, str, list[TrackedCamera]]:
+    """(3,3) px, where its focal length comes from, and every shot's camera; a turning camera betrays its focal length."""
+    K, source = camera_matrix(info, options)
+    cameras = [shot.solve_camera(K) for shot in shots]
+    told = [camera.focal for camera in cameras if camera.focal is not None]
+    if source == "guess" and told:
+        K[[0, 1], [0, 1]], source = float(np.median(told)), "turning"
+        cameras = [shot.solve_camera(K) for shot in shots]
+    if source == "guess":
+        _log.info("focal length is not known; %.0f px is assumed (--focal sets it)", K[0, 0])
+    for camera in cameras:
+        if camera.note:
+            reporter.warn(camera.note)
+    return K, source, cameras
 
 
 def _expected_frames(info: VideoInfo, start: float | None, stop: float | None) -> int | None:
@@ -204,11 +220,14 @@ class _Shot:
         self._rows = {first: sorted(rows, key=lambda row: int(row["frame"])) for first, rows in joined.items()}
         del self._bodies, self._extremities
 
-    def finish(self, K: np.ndarray, focal_source: str) -> ShotObservations:
+    def solve_camera(self, K: np.ndarray) -> TrackedCamera:
+        """The shot's camera if its matrix is K (3,3) px; may be asked again with another K."""
+        return self._camera.finish(K)
+
+    def finish(self, K: np.ndarray, focal_source: str, camera: TrackedCamera) -> ShotObservations:
         """What was seen, with people in the order of their first frame, numbered by row order for now."""
-        camera = self._camera.finish(K)
         people = [_dense(self._rows.pop(track)) for track in sorted(self._rows)]
-        motion = CameraMotion(camera.rotation, camera.kind, K, focal_source, camera.residual)
+        motion = CameraMotion(camera.rotation, camera.kind, K, focal_source, camera.residual, camera.path)
         return ShotObservations(self.start, np.array(self._times), motion, people)
 
 
