@@ -33,6 +33,8 @@ def _install() -> None:
     (home / "smplit").mkdir()
     for module in SHARED_MODULES:
         shutil.copy(ROOT / "backend" / "smplit" / f"{module}.py", home / "smplit")
+    (home / "body").mkdir()
+    shutil.copy(ROOT / "model_files" / "body" / "OPEN_NEUTRAL.npz", home / "body")
 
 
 _install()
