@@ -6,15 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-
-from smplit.axes import matrix_from_axis_angle
 from smplit.body.model import BodyModel
 from smplit.mocap.fit.body_fit import BodyFit
 from smplit.mocap.observations import CameraMotion
 from smplit.mocap.world import placement
 from smplit.mocap.world.contacts import foot_contacts
 from smplit.mocap.world.foot_lock import lock_feet
-from smplit.mocap.world.gravity import estimate_up, world_rotation
+from smplit.mocap.world.gravity import balance, estimate_up, footholds, world_rotation
 from smplit.motion import JOINT_NAMES, PARENTS, joint_transforms
 
 BODY = Path(__file__).resolve().parents[2] / "model_files" / "body" / "OPEN_NEUTRAL.npz"
@@ -43,12 +41,40 @@ def marching(body, step_sign=1.0):
 
 @pytest.mark.parametrize("roll, pitch", [(0, 0), (15, 0), (-15, 0), (0, 12), (10, -10)])
 def test_up_is_found_from_a_balanced_body_seen_by_a_tilted_camera(body, roll, pitch):
-    times, _, joints = marching(body)
+    _, _, joints = marching(body)
     tilt = Rotation.from_euler("zx", [roll, pitch], degrees=True).as_matrix()
     in_camera = joints @ (tilt @ np.diag([1.0, -1.0, -1.0])).T  # Y up -> OpenCV, then tilted
     true_up = tilt @ np.array([0.0, -1.0, 0.0])
-    up, _ = estimate_up([in_camera], [np.ones(FRAMES)], [FRAMES / FPS])
+    up = estimate_up([balance(in_camera, np.ones(FRAMES), FRAMES / FPS)])
     assert np.degrees(np.arccos(up @ true_up)) < 2.5
+
+
+def test_footholds_of_a_walk_level_the_world_where_balance_alone_is_wrong(body):
+    times, _, joints = marching(body)
+    soles = joints[:, [J["left_foot"], J["right_foot"]]]
+    soles[..., 1] -= soles[..., 1].min()
+    lift = np.sin(2 * np.pi * times)
+    contacts = np.stack([lift < 0, lift > 0], 1).astype(float)
+    # The walk goes 1 m a second away from the camera, which looks 10 degrees down.
+    path = np.where(contacts > 0.5, np.round(times)[:, None], times[:, None])
+    tilt = Rotation.from_euler("x", 10, degrees=True).as_matrix() @ np.diag([1.0, -1.0, -1.0])
+    walked = (soles + np.stack([0 * path, 0 * path, -path], -1)) @ tilt.T
+    true_up = tilt @ np.array([0.0, 1.0, 0.0])
+    leaning = Rotation.from_euler("x", 16, degrees=True).as_matrix() @ np.array([0.0, -1.0, 0.0])
+    wrong = balance(joints @ tilt.T, np.ones(FRAMES), 4.0)
+    wrong.direction = leaning
+    places = footholds(walked, contacts, times)
+    assert len(places) >= 6
+    alone, together = estimate_up([wrong]), estimate_up([wrong], [places])
+    assert np.degrees(np.arccos(alone @ true_up)) > 4
+    assert np.degrees(np.arccos(together @ true_up)) < 2
+
+
+def test_a_foothold_on_a_step_does_not_tilt_the_world():
+    places = np.array([[0.0, 1.0, z] for z in np.linspace(3, 6, 8)])
+    places[3, 1] -= 0.4
+    up = estimate_up([], [places])
+    assert np.degrees(np.arccos(up @ [0, -1, 0])) < 1.5
 
 
 def test_the_world_frame_is_right_handed_with_up_on_z():

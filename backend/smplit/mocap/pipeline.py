@@ -125,7 +125,7 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
         person.fit = person.fitter.fit_view() if options.fit else person.fitter.first_guess()
         done += len(person.landmarks)
     tracks = [_track(person, shot) for person in people]
-    up, _ = placement.shot_up(body, tracks)
+    up = placement.shot_up(body, tracks, shot.camera)
     if options.fit and options.trajectory != "none":
         for person, track in zip(people, tracks, strict=True):
             ground = placement.find_ground(body, track, up, person.camera)

@@ -7,7 +7,10 @@ direction, averaged robustly over the clip, is vertical whatever the camera's ro
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from scipy.optimize import least_squares
 
 from smplit.motion import BODY_JOINTS
 
@@ -26,8 +29,11 @@ _LEVEL_ROLL, _LEVEL_PITCH = 0.20, 0.25
 # The centre of mass of a standing person lies 4-5 cm ahead of the ankles (Winter 1995, Human balance
 # and posture control); as a share of the way from ankle to ball joint:
 _BALANCE_POINT = 0.35
-# Scatter of one stride's balance direction (rad), and how many independent strides a second holds.
-_BALANCE_SCATTER, _STRIDES_PER_SECOND = 0.06, 0.7
+# Scatter of one stride's balance direction (rad), and how many independent strides a second holds;
+# what does not average out over strides: the detector's own lean.
+_BALANCE_SCATTER, _STRIDES_PER_SECOND, _BALANCE_BIAS = 0.06, 0.7, 0.04
+_FOOTHOLD_HEIGHT = 0.04  # m, scatter of a foothold's height in the fit before the world stage
+_SHORTEST_STAND = 0.1  # s
 
 
 def centre_of_mass(joints: np.ndarray) -> np.ndarray:
@@ -38,37 +44,34 @@ def centre_of_mass(joints: np.ndarray) -> np.ndarray:
     return np.einsum("tjc,j->tc", joints[:, :22], weights / weights.sum())
 
 
-def estimate_up(
-    people: list[np.ndarray], weights: list[np.ndarray], seconds: list[float]
-) -> tuple[np.ndarray, float]:
-    """The up direction in the first camera's axes.
+@dataclass
+class Balance:
+    """A person's own evidence of up: unit `direction` (3,) and its standard deviation (rad)."""
+
+    direction: np.ndarray
+    spread: float
+
+
+def balance(joints: np.ndarray, weight: np.ndarray, seconds: float) -> Balance | None:
+    """Up direction of one balanced person; None when nobody stands.
 
     Args:
-        people: joints (T,22,3) m of every person, in the first camera's axes.
-        weights: (T,) 0..1 per person: trust in the legs of each frame.
-        seconds: length of each person's track.
-
-    Returns:
-        Unit vector (3,), and its standard deviation in rad.
+        joints: (T,22,3) m, in axes that do not turn with the camera.
+        weight: (T,) 0..1: trust in the legs of each frame.
+        seconds: length of the track.
     """
-    directions, trusts = [], []
-    evidence = 0.0
-    for joints, weight, length in zip(people, weights, seconds, strict=True):
-        ankles = joints[:, [_J["left_ankle"], _J["right_ankle"]]].mean(1)
-        balls = joints[:, [_J["left_foot"], _J["right_foot"]]].mean(1)
-        feet = ankles + _BALANCE_POINT * (balls - ankles)
-        rise = centre_of_mass(joints) - feet
-        height = np.linalg.norm(rise, axis=-1)
-        thigh = np.linalg.norm(joints[:, _J["left_hip"]] - joints[:, _J["left_knee"]], axis=-1)
-        # Standing: the centre of mass is high above the feet. Sitting or lying tells nothing.
-        standing = np.clip((height / np.maximum(thigh, 1e-3) - 1.7) / 0.4, 0.0, 1.0)
-        trust = weight * standing
-        directions.append(rise / np.maximum(height, 1e-6)[:, None])
-        trusts.append(trust)
-        evidence += float(trust.mean()) * max(length, 0.2) * _STRIDES_PER_SECOND
-    direction, trust = np.concatenate(directions), np.concatenate(trusts)
+    ankles = joints[:, [_J["left_ankle"], _J["right_ankle"]]].mean(1)
+    balls = joints[:, [_J["left_foot"], _J["right_foot"]]].mean(1)
+    feet = ankles + _BALANCE_POINT * (balls - ankles)
+    rise = centre_of_mass(joints) - feet
+    height = np.linalg.norm(rise, axis=-1)
+    thigh = np.linalg.norm(joints[:, _J["left_hip"]] - joints[:, _J["left_knee"]], axis=-1)
+    # Standing: the centre of mass is high above the feet. Sitting or lying tells nothing.
+    standing = np.clip((height / np.maximum(thigh, 1e-3) - 1.7) / 0.4, 0.0, 1.0)
+    trust = weight * standing
     if trust.sum() < 1e-3:
-        return CAMERA_UP.copy(), float(np.hypot(_LEVEL_ROLL, _LEVEL_PITCH))
+        return None
+    direction = rise / np.maximum(height, 1e-6)[:, None]
     up = np.average(direction, axis=0, weights=trust)
     up /= np.linalg.norm(up)
     for _ in range(8):  # robust mean: leaning frames count less
@@ -76,13 +79,55 @@ def estimate_up(
         robust = trust / (1.0 + (angle / 0.12) ** 2)
         up = np.average(direction, axis=0, weights=robust)
         up /= np.linalg.norm(up)
-    spread = _BALANCE_SCATTER / np.sqrt(max(evidence, 0.3))
-    # Bring in the level-camera prior as angles about the camera's z (roll) and x (pitch) axes.
-    roll, pitch = np.arctan2(up[0], -up[1]), np.arcsin(np.clip(up[2], -1, 1))
-    roll *= _LEVEL_ROLL**2 / (_LEVEL_ROLL**2 + spread**2)
-    pitch *= _LEVEL_PITCH**2 / (_LEVEL_PITCH**2 + spread**2)
-    combined = np.array([np.sin(roll) * np.cos(pitch), -np.cos(roll) * np.cos(pitch), np.sin(pitch)])
-    return combined, float(spread)
+    strides = max(float(trust.mean()) * max(seconds, 0.2) * _STRIDES_PER_SECOND, 0.3)
+    return Balance(up, float(np.hypot(_BALANCE_SCATTER / np.sqrt(strides), _BALANCE_BIAS)))
+
+
+def footholds(soles: np.ndarray, contacts: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(M,3) m: mean place of each planted stretch of at least a tenth of a second; soles (T,4,3), contacts (T,4)."""
+    places = []
+    for point in range(soles.shape[1]):
+        planted = contacts[:, point] > 0.5
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], planted.astype(np.int8), [0]])))
+        for first, last in zip(edges[::2], edges[1::2], strict=True):
+            if times[last - 1] - times[first] >= _SHORTEST_STAND:
+                places.append(soles[first:last, point].mean(0))
+    return np.array(places).reshape(-1, 3)
+
+
+def estimate_up(balances: list[Balance], stood: list[np.ndarray] | None = None) -> np.ndarray:
+    """The most likely up direction (3,) in the first camera's axes.
+
+    Balanced bodies, footholds that must lie in one level plane (the horizon of a walk), and the
+    habit of holding cameras level are weighed by how sure each is.
+
+    Args:
+        balances: evidence of each person, from `balance`.
+        stood: footholds (M,3) m of each person, heel and toe points alike; the camera stands still.
+    """
+    def residuals(angles: np.ndarray) -> np.ndarray:
+        up = _up(angles)
+        parts = [angles / [_LEVEL_ROLL, _LEVEL_PITCH]]
+        for evidence in balances:
+            parts.append(np.cross(up, evidence.direction) / evidence.spread)
+        for places in stood or []:
+            if len(places) >= 2:
+                off = (places - places.mean(0)) @ up / _FOOTHOLD_HEIGHT
+                # Cauchy by hand: a foothold on a step or a false contact must not tilt the world.
+                parts.append(np.sqrt(np.log1p(off**2)))
+        return np.concatenate(parts)
+
+    start = np.zeros(2)
+    if balances:
+        first = min(balances, key=lambda evidence: evidence.spread).direction
+        start = np.array([np.arctan2(first[0], -first[1]), np.arcsin(np.clip(first[2], -1, 1))])
+    return _up(least_squares(residuals, start).x)
+
+
+def _up(angles: np.ndarray) -> np.ndarray:
+    """Roll and pitch (rad) of the camera -> up in its axes; a level camera's up is -y."""
+    roll, pitch = angles
+    return np.array([np.sin(roll) * np.cos(pitch), -np.cos(roll) * np.cos(pitch), np.sin(pitch)])
 
 
 def world_rotation(up: np.ndarray) -> np.ndarray:

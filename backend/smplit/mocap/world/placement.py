@@ -13,8 +13,8 @@ from smplit.body.model import SURFACE_POINTS, BodyModel
 from smplit.mocap.fit.body_fit import BodyFit, Ground
 from smplit.mocap.observations import CameraMotion
 from smplit.mocap.world import contacts as contact
+from smplit.mocap.world import gravity
 from smplit.mocap.world.foot_lock import lock_feet
-from smplit.mocap.world.gravity import estimate_up, world_rotation
 from smplit.motion import BODY_JOINTS, PARENTS
 
 _J = {name: i for i, name in enumerate(BODY_JOINTS)}
@@ -76,15 +76,26 @@ def _sole_height(surface: torch.Tensor, names: list[str]) -> torch.Tensor:
     return surface[feet, 1].min() - 0.01
 
 
-def shot_up(body: BodyModel, people: list[PersonTrack]) -> tuple[np.ndarray, float]:
-    """Up direction (3,) in the first camera's axes and its spread (rad), from all people."""
-    joints, weights, seconds = [], [], []
+def shot_up(body: BodyModel, people: list[PersonTrack], camera: CameraMotion) -> np.ndarray:
+    """Up direction (3,) in the first camera's axes, from all people."""
+    balances, bodies = [], []
     for person in people:
-        _, positions, _ = body_in_axes(body, person.fit, np.transpose(person.camera_rotation, (0, 2, 1)))
-        joints.append(positions)
-        weights.append(person.legs if person.legs_seen else np.full(len(person.legs), 0.05))
-        seconds.append(float(person.times[-1] - person.times[0]))
-    return estimate_up(joints, weights, seconds)
+        _, joints, soles = body_in_axes(body, person.fit, np.transpose(person.camera_rotation, (0, 2, 1)))
+        weights = person.legs if person.legs_seen else np.full(len(person.legs), 0.05)
+        evidence = gravity.balance(joints, weights, float(person.times[-1] - person.times[0]))
+        if evidence is not None:
+            balances.append(evidence)
+        if person.legs_seen:
+            bodies.append((person, soles))
+    up = gravity.estimate_up(balances)
+    if camera.kind == "travelling":
+        return up
+    stood = []
+    for person, soles in bodies:
+        contacts = contact.foot_contacts(soles, up, person.times, False) * person.legs[:, None]
+        # Heels and toes stand at different heights: compare like with like.
+        stood += [gravity.footholds(soles[:, part], contacts[:, part], person.times) for part in ([0, 2], [1, 3])]
+    return gravity.estimate_up(balances, stood)
 
 
 def find_ground(body: BodyModel, person: PersonTrack, up: np.ndarray, camera: CameraMotion) -> Ground | None:
@@ -114,7 +125,7 @@ def place_people(body: BodyModel, people: list[PersonTrack], up: np.ndarray, cam
     Args:
         in_place: keep everyone where they first stood (`--trajectory none`).
     """
-    to_world = world_rotation(up)
+    to_world = gravity.world_rotation(up)
     parts = []
     for person in people:
         turn = to_world[None] @ np.transpose(person.camera_rotation, (0, 2, 1))
