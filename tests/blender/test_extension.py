@@ -101,9 +101,5 @@ def test_the_installed_zip_enables_says_what_is_missing_and_leaves_nothing_behin
     assert set(said["operators"]) >= OPERATORS and set(said["again"]) >= OPERATORS
     assert not said["poll"] and "Set up the backend" in said["problem"]
     assert said["zmq"] == ["26.4.0", "40"]
-    assert said["handlers"] == 3 and # This environment has a pyzmq of its own, a user's Blender has not: the one from the zip has to work alone.
-unpacked = next(pathlib.Path(sys.argv[2], "extensions", ".local").rglob("zmq/__init__.py")).parents[1]
-program = f"import sys; sys.path.insert(0, {str(unpacked)!r}); import zmq; print(zmq.__version__, len(zmq.curve_keypair()[0]))"
-said["zmq"] = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True).stdout.split()
-said["ours_on_path"] == []
+    assert said["handlers"] == 3 and said["ours_on_path"] == []
     assert said["left"] == {"operators": [], "handlers": 0, "timer": False, "threads": [], "properties": [], "classes": []}
