@@ -20,13 +20,14 @@ _COCO_HIPS, _COCO_SHOULDERS = [11, 12], [5, 6]
 @dataclass(frozen=True)
 class BodyLandmarks:
     """`pixels` (33,2) px; `confidence` (33,) 0..1; `world` (33,3) m hip-centred, camera axes;
-    `presence` 0..1; `region`: where to look in the next frame."""
+    `presence` 0..1; `circle` (2,2) px: its centre (the hips) and a point on it, above the head of an
+    upright person: the body's reach, and so where to look in the next frame (`region_from_circle`)."""
 
     pixels: np.ndarray
     confidence: np.ndarray
     world: np.ndarray
     presence: float
-    region: Region
+    circle: np.ndarray
 
 
 def region_from_detection(person: Detection) -> Region:
@@ -40,6 +41,12 @@ def region_from_detection(person: Detection) -> Region:
     reach = np.linalg.norm(points[sure] - hips, axis=-1).max() * 1.1 if sure.any() else 0.0
     radius = max(float(reach), 0.5 * float(size.max()))
     return Region(float(hips[0]), float(hips[1]), 2.0 * _MARGIN * radius, 0.0)
+
+
+def region_from_circle(circle: np.ndarray) -> Region:
+    """Region of a body from its circle (2,2) px, turned so that the body stands upright in it."""
+    centre, rim = circle
+    return Region(float(centre[0]), float(centre[1]), 2.0 * _MARGIN * float(np.linalg.norm(rim - centre)), upright_angle(centre, rim))
 
 
 class BodyLandmarker:
@@ -60,15 +67,10 @@ class BodyLandmarker:
 
 
 def _decode(raw: np.ndarray, presence: float, heatmap: np.ndarray, world: np.ndarray, region: Region) -> BodyLandmarks:
-    points = _refine(raw[:, :2] / _INPUT, heatmap)
-    pixels = region.to_image(points)
-    centre, scale = pixels[33], pixels[34]
-    following = Region(
-        float(centre[0]), float(centre[1]), float(2.0 * _MARGIN * np.linalg.norm(scale - centre)), upright_angle(centre, scale)
-    )
+    pixels = region.to_image(_refine(raw[:, :2] / _INPUT, heatmap))
     # Column 3 says "visible", 4 says "inside the picture": a landmark must be both.
     confidence = np.minimum(sigmoid(raw[:33, 3]), sigmoid(raw[:33, 4]))
-    return BodyLandmarks(pixels[:33], confidence, region.turn(world[:33]), presence, following)
+    return BodyLandmarks(pixels[:33], confidence, region.turn(world[:33]), presence, pixels[33:35])
 
 
 def _refine(points: np.ndarray, heatmap: np.ndarray, reach: int = 3) -> np.ndarray:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from smplit.mocap.keypoints.blazepose import BodyLandmarker, BodyLandmarks, region_from_detection
+from smplit.mocap.keypoints.blazepose import BodyLandmarker, BodyLandmarks, region_from_circle, region_from_detection
 from smplit.mocap.keypoints.movenet import Detection, PeopleDetector
-from smplit.mocap.keypoints.regions import Region, steady
+from smplit.mocap.keypoints.regions import PointFilter, Region
 from smplit.video.appearance import measure_appearance
 from smplit.video.tracking import Measurement, Track, Tracker, overlap
 
@@ -42,6 +42,7 @@ class BodyFollower:
         self.tracker = Tracker()
         self._detector, self._landmarker = detector, landmarker
         self._regions: dict[int, Region] = {}
+        self._filters: dict[int, PointFilter] = {}
         self._last_search = -np.inf
 
     def step(self, image: np.ndarray, time: float) -> list[SeenBody]:
@@ -60,7 +61,7 @@ class BodyFollower:
         for i, person in enumerate(detections, first):
             if ids[i] is not None:
                 bodies[i] = self._look_first(image, person)
-        return self._keep(image, ids, bodies)
+        return self._keep(image, ids, bodies, time)
 
     def _look_again(self, image: np.ndarray, tracks: list[Track], time: float) -> tuple[list, list[Measurement]]:
         looked = [t for t in tracks if t.id in self._regions and time - t.last_seen <= _LOOK_ON]
@@ -94,17 +95,19 @@ class BodyFollower:
         body = self._landmarker(image, [region_from_detection(person)])[0]
         if body.presence < LEAST_PRESENCE:
             return None
-        return self._landmarker(image, [body.region])[0]
+        return self._landmarker(image, [region_from_circle(body.circle)])[0]
 
-    def _keep(self, image: np.ndarray, ids: list[int | None], bodies: list[BodyLandmarks | None]) -> list[SeenBody]:
-        seen = []
+    def _keep(self, image: np.ndarray, ids: list[int | None], bodies: list[BodyLandmarks | None], time: float) -> list[SeenBody]:
+        seen, filters = [], {}
         for track, body in zip(ids, bodies, strict=True):
             if track is None or body is None or body.presence < LEAST_PRESENCE:
                 continue
-            last = self._regions.get(track)
-            self._regions[track] = steady(last, body.region) if last else body.region
+            filters[track] = self._filters.get(track) or PointFilter(body.circle, time)
+            size = 2.0 * float(np.linalg.norm(body.circle[1] - body.circle[0]))
+            self._regions[track] = region_from_circle(filters[track](body.circle, time, size))
             body = replace(body, confidence=_inside(body, image.shape))
             seen.append(SeenBody(track, body_box(body, image.shape), body))
+        self._filters = filters  # whoever was lost begins anew
         return seen
 
 
@@ -131,5 +134,6 @@ def body_box(body: BodyLandmarks, shape: tuple[int, ...]) -> np.ndarray:
 def _inside(body: BodyLandmarks, shape: tuple[int, ...]) -> np.ndarray:
     """Confidence (33,) that falls to a twentieth within 2 % of the region beyond the picture's border."""
     size = np.array([shape[1], shape[0]], np.float32)
+    side = region_from_circle(body.circle).side
     beyond = np.maximum(np.maximum(-body.pixels, body.pixels - size), 0.0).max(1)
-    return (body.confidence * np.clip(1.0 - beyond / (0.02 * body.region.side), 0.05, 1.0)).astype(np.float32)
+    return (body.confidence * np.clip(1.0 - beyond / (0.02 * side), 0.05, 1.0)).astype(np.float32)

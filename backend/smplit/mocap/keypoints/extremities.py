@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 
 from smplit.mocap.keypoints import face as faces
@@ -16,12 +17,15 @@ from smplit.mocap.keypoints import hands as hand_regions
 from smplit.mocap.keypoints.blazepose import BodyLandmarks
 from smplit.mocap.keypoints.face import FaceLandmarker, FaceLandmarks
 from smplit.mocap.keypoints.hands import HandLandmarker, HandLandmarks
-from smplit.mocap.keypoints.regions import Region, steady
+from smplit.mocap.keypoints.regions import Region
 
 _WRIST, _ELBOW = (15, 16), (13, 14)
 _TRUNK = [11, 12, 23, 24]
 _NEAR, _FAR = 0.35, 0.75  # forearm lengths between hand and body wrist: trusted below, refused above
+_GREY = (128, 128, 128)
 _ONE_HAND = 0.3  # hand sizes: two hands' landmarks closer than this are the same hand
+_LOOKS = 0.3  # forearm lengths that a hand of the wrong side counts as far away
+_DOUBT = 0.1  # forearm lengths by which the other arm must fit better
 _SMALL, _CLEAR = 14.0, 40.0  # px side of a hand's region: says nothing below, all it can above
 _FACE_OFF = 0.5  # face sizes between the centres of mesh and body face
 
@@ -55,33 +59,35 @@ class ExtremityFollower:
         return seen
 
     def _hands(self, image: np.ndarray, bodies: dict[int, BodyLandmarks], seen: dict[int, Extremities]) -> None:
-        found: dict[tuple[int, int], HandLandmarks] = {}
-        again: dict[tuple[int, int], Region] = {}
         looked = _regions_to_look_at(bodies, self._hand_regions)
-        for key, hand in _look(self._hand, image, looked).items():
-            body, fresh = bodies[key[0]], key not in self._hand_regions
-            if hand.presence >= hand_regions.LEAST_PRESENCE and hand_drift(body, key[1], hand) <= _FAR:
-                found[key] = hand
-                if fresh:  # the body's idea of the region is rough: look again where the hand is
-                    again[key] = hand.region
-            elif not fresh:
-                again[key] = hand_regions.region_from_body(body, key[1])
-        for key in _doubled(found, bodies):
-            del found[key]
-            again[key] = hand_regions.region_from_body(bodies[key[0]], key[1]) if key in self._hand_regions else None
-        for key, hand in _look(self._hand, image, {k: r for k, r in again.items() if r is not None}).items():
-            if hand.presence >= hand_regions.LEAST_PRESENCE and hand_drift(bodies[key[0]], key[1], hand) <= _FAR:
-                found[key] = hand
-        for key in _doubled(found, bodies):
-            del found[key]
+        found = self._look_for_hands(image, looked, bodies)
+        again = {}
         for key in looked:
-            if key not in found:
-                self._hand_regions.pop(key, None)
+            if key not in self._hand_regions and key in found:  # the body's idea of the region is rough
+                again[key] = found[key].region
+            elif key in self._hand_regions and key not in found:
+                again[key] = hand_regions.region_from_body(bodies[key[0]], key[1])
+        found |= self._look_for_hands(image, {key: region for key, region in again.items() if region is not None}, bodies)
+        for person, side in _doubled(found, bodies):
+            del found[person, side]
+            other = found[person, 1 - side]
+            hidden = self._look_for_hands(_without_hand(image, other), {(person, side): looked[person, side]}, bodies)
+            found |= {key: hand for key, hand in hidden.items() if not _same_hand(hand, other)}
+        found = _on_their_arms(found, bodies)
+        for key in looked:
+            self._hand_regions.pop(key, None)
         for (person, side), hand in found.items():
-            last = looked[person, side]
-            self._hand_regions[person, side] = steady(last, hand.region)
+            self._hand_regions[person, side] = hand.region
             seen[person].hands[side] = hand
             seen[person].hand_confidence[side] = _hand_confidence(bodies[person], side, hand, image.shape)
+
+    def _look_for_hands(self, image: np.ndarray, regions: dict[tuple[int, int], Region], bodies: dict[int, BodyLandmarks]) -> dict:
+        """{(person, side): HandLandmarks} of those regions that show a hand at the end of that arm."""
+        found = zip(regions, self._hand(image, list(regions.values())), strict=True)
+        return {
+            key: hand for key, hand in found
+            if hand.presence >= hand_regions.LEAST_PRESENCE and hand_drift(bodies[key[0]], key[1], hand) <= _FAR
+        }
 
     def _faces(self, image: np.ndarray, bodies: dict[int, BodyLandmarks], seen: dict[int, Extremities]) -> None:
         from_body = {person: faces.region_from_body(body) for person, body in bodies.items()}
@@ -103,7 +109,7 @@ class ExtremityFollower:
             if person not in found:
                 self._face_regions.pop(person, None)
         for person, face in found.items():
-            self._face_regions[person] = steady(looked[person], face.region)
+            self._face_regions[person] = face.region
             seen[person].face, seen[person].face_confidence = face, face.presence
 
 
@@ -137,16 +143,45 @@ def _doubled(found: dict[tuple[int, int], HandLandmarks], bodies: dict[int, Body
     """Of hands that were found twice, the keys that fit their arm worse."""
     wrong = []
     for person in {key[0] for key in found}:
-        left, right = found.get((person, 0)), found.get((person, 1))
-        if left is None or right is None:
-            continue
-        size = max(float(np.ptp(hand.pixels, axis=0).max()) for hand in (left, right))
-        if np.linalg.norm(left.pixels - right.pixels, axis=-1).mean() > _ONE_HAND * size:
-            continue
-        # The network's `right` is of a mirrored picture: near 1 for a left hand.
-        costs = [hand_drift(bodies[person], side, hand) + abs(hand.right - (1 - side)) for side, hand in enumerate((left, right))]
-        wrong.append((person, int(np.argmax(costs))))
+        pair = found.get((person, 0)), found.get((person, 1))
+        if None not in pair and _same_hand(*pair):
+            wrong.append((person, int(np.argmax([_misfit(bodies[person], side, hand) for side, hand in enumerate(pair)]))))
     return wrong
+
+
+def _same_hand(first: HandLandmarks, second: HandLandmarks) -> bool:
+    size = max(float(np.ptp(hand.pixels, axis=0).max()) for hand in (first, second))
+    return bool(np.linalg.norm(first.pixels - second.pixels, axis=-1).mean() <= _ONE_HAND * size)
+
+
+def _without_hand(image: np.ndarray, hand: HandLandmarks) -> np.ndarray:
+    """The picture with a hand painted over, so that the network looks at the one behind it."""
+    covered = image.copy()
+    outline = cv2.convexHull(np.round(hand.pixels).astype(np.int32))
+    cv2.fillConvexPoly(covered, outline, _GREY)
+    finger = max(1, round(0.12 * float(np.ptp(hand.pixels, axis=0).max())))
+    cv2.polylines(covered, [outline], True, _GREY, finger)
+    return covered
+
+
+def _on_their_arms(found: dict[tuple[int, int], HandLandmarks], bodies: dict[int, BodyLandmarks]) -> dict[tuple[int, int], HandLandmarks]:
+    """The hands of `found`, each moved to the person's other arm when it fits that one clearly better.
+
+    A region that follows a hand may slip onto the other one while they touch.
+    """
+    placed = {}
+    for person in {key[0] for key in found}:
+        hands = {side: found[person, side] for side in (0, 1) if (person, side) in found}
+        stay = sum(_misfit(bodies[person], side, hand) for side, hand in hands.items())
+        change = sum(_misfit(bodies[person], 1 - side, hand) for side, hand in hands.items())
+        swapped = change + _DOUBT < stay
+        placed.update({(person, 1 - side if swapped else side): hand for side, hand in hands.items()})
+    return placed
+
+
+def _misfit(body: BodyLandmarks, side: int, hand: HandLandmarks) -> float:
+    """How badly a hand fits the arm of a side: distance of the wrists in forearm lengths, and its looks."""
+    return hand_drift(body, side, hand) + _LOOKS * abs(hand.right - side)
 
 
 def _hand_confidence(body: BodyLandmarks, side: int, hand: HandLandmarks, shape: tuple[int, ...]) -> float:

@@ -21,7 +21,7 @@ LEAST_PRESENCE = 0.5
 @dataclass(frozen=True)
 class HandLandmarks:
     """`pixels` (21,2) px; `world` (21,3) m, hand-centred, camera axes; `presence` 0..1;
-    `right` 0..1 as the network judges the picture (of a mirrored view, see `HandLandmarker`);
+    `right` 0..1: how much it looks like a right hand (of a picture that is not mirrored);
     `region`: where to look in the next frame."""
 
     pixels: np.ndarray
@@ -52,11 +52,7 @@ def region_from_landmarks(pixels: np.ndarray) -> Region:
 
 
 class HandLandmarker:
-    """`landmarker(image, regions)` -> landmarks of every region, in one batch.
-
-    The network's handedness assumes a mirrored (selfie) picture: `right` near 1 is a LEFT hand of
-    ordinary video.
-    """
+    """`landmarker(image, regions)` -> landmarks of every region, in one batch."""
 
     def __init__(self, device: str = "cpu", threads: int | None = None):
         self._network = Network("hand", device, threads)

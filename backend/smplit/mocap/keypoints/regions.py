@@ -70,19 +70,29 @@ def upright_angle(lower: np.ndarray, upper: np.ndarray) -> float:
     return float(angle - 2 * np.pi * np.floor((angle + np.pi) / (2 * np.pi)))
 
 
-def steady(last: Region, wanted: Region) -> Region:
-    """`wanted`, but held at `last` as long as it differs by less than a slack.
+class PointFilter:
+    """One Euro filter (Casiez et al. 2012) of (K,2) px: still points stand, moving ones are followed at once.
 
-    Landmark noise would shake the next crop and the crop's shake the landmarks; inside the slack
-    (1.5 % of the side, 2 % of the size, 1.5 degrees) the crop stands still, beyond it follows at once.
+    Constants are MediaPipe's for the points that span a body's region; they were tuned together with the network.
     """
-    slack = 0.015 * last.side
-    turn = (wanted.angle - last.angle + np.pi) % (2 * np.pi) - np.pi
-    return Region(
-        last.x + _beyond(wanted.x - last.x, slack), last.y + _beyond(wanted.y - last.y, slack),
-        last.side + _beyond(wanted.side - last.side, 0.02 * last.side), last.angle + _beyond(turn, np.deg2rad(1.5)),
-    )
+
+    _STILL_CUTOFF, _SPEED_GAIN, _SPEED_CUTOFF = 0.01, 10.0, 1.0  # Hz, Hz per (body sizes / s), Hz
+
+    def __init__(self, points: np.ndarray, time: float):
+        """Starts at `points`, `time` s."""
+        self._raw = self._smooth = points.astype(np.float64)
+        self._speed = np.zeros_like(self._raw)
+        self._time = time
+
+    def __call__(self, points: np.ndarray, time: float, size: float) -> np.ndarray:
+        """Takes in the points of `time` s, of a body of `size` px, and gives where to take them to be."""
+        step = max(time - self._time, 1e-6)
+        self._speed += _follow(self._SPEED_CUTOFF, step) * ((points - self._raw) / (size * step) - self._speed)
+        self._smooth = self._smooth + _follow(self._STILL_CUTOFF + self._SPEED_GAIN * np.abs(self._speed), step) * (points - self._smooth)
+        self._raw, self._time = points.astype(np.float64), time
+        return self._smooth
 
 
-def _beyond(change: float, slack: float) -> float:
-    return change - min(max(change, -slack), slack)
+def _follow(cutoff: np.ndarray | float, step: float) -> np.ndarray | float:
+    """Share of the way that a first-order low-pass of `cutoff` Hz goes in `step` s."""
+    return 1.0 / (1.0 + 1.0 / (2.0 * np.pi * cutoff * step))
