@@ -26,7 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = ROOT / "blender_manifest.toml"
-SHARED_MODULES = ("__init__", "axes", "errors", "motion", "protocol")
+SHARED_MODULES = ("__init__", "axes", "errors", "motion", "npz", "protocol")
 BODY = ROOT / "model_files" / "body" / "OPEN_NEUTRAL.npz"
 PYZMQ = "26.4.0"
 BLENDER_PYTHONS = ("3.11", "3.13")  # 4.2 to 5.0, and 5.1 on

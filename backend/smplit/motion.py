@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from .axes import matrix_from_axis_angle
 from .errors import BadInput
+from .npz import read_npz
 
 BODY_JOINTS = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
@@ -40,6 +40,12 @@ PARENTS = (
 )
 NUM_JOINTS = 55
 CONTACT_NAMES = ("left_ankle", "left_toe", "right_ankle", "right_toe")
+FPS_NAMES = ("mocap_frame_rate", "mocap_framerate", "fps")  # AMASS SMPL-X, AMASS SMPL-H, others
+_FASTEST = 1000.0  # frames/s
+_OPTIONAL = {  # entries that a motion file may lack, and their types
+    "expression": np.float32, "contacts": np.float32, "joint_confidence": np.float32, "valid": bool,
+    "frame_times": np.float64, "camera_R": np.float32, "camera_t": np.float32, "camera_K": np.float32,
+}
 
 
 @dataclass
@@ -77,26 +83,30 @@ class Motion:
     def check(self, source: str = "motion") -> None:
         """Raises `BadInput` naming `source` when a field's shape or values make no sense."""
         frames = len(self.poses)
-        expected = {
-            "poses": (frames, 165), "trans": (frames, 3), "contacts": (frames, 4),
-            "joint_confidence": (frames, 55), "valid": (frames,), "frame_times": (frames,),
-            "camera_R": (frames, 3, 3), "camera_t": (frames, 3), "camera_K": (3, 3),
-        }
         if frames == 0:
             raise BadInput(f"{source} holds no frames.", "Choose a file with at least one frame.", "no_frames")
+        expected = {
+            "poses": (frames, 165), "trans": (frames, 3), "betas": (np.size(self.betas),), "contacts": (frames, 4),
+            "joint_confidence": (frames, 55), "valid": (frames,), "frame_times": (frames,),
+            "camera_R": (frames, 3, 3), "camera_t": (frames, 3), "camera_K": (3, 3),
+            "expression": (frames, self._expression_count()),
+        }
         for name, shape in expected.items():
             value = getattr(self, name)
-            if value is None:
-                continue
-            if np.shape(value) != shape:
-                raise BadInput(
-                    f"{source}: '{name}' has shape {np.shape(value)}, expected {shape}.",
-                    "Export the motion again as SMPL-X with 55 joints.", "wrong_shape",
-                )
-            if not np.all(np.isfinite(np.asarray(value, dtype=np.float64))):
-                raise BadInput(f"{source}: '{name}' holds NaN or infinity.", "Repair or re-export the file.", "not_finite")
-        if not np.isfinite(self.fps) or self.fps <= 0:
-            raise BadInput(f"{source}: frame rate {self.fps} is not positive.", "Set mocap_frame_rate in the file.", "bad_fps")
+            if value is not None:
+                _check_array(np.asarray(value), name, shape, source)
+        if not 0 < self.fps <= _FASTEST:  # NaN fails this too
+            raise BadInput(
+                f"{source}: frame rate {self.fps} is not a number of frames per second from 0 to {_FASTEST:.0f}.",
+                "Correct 'mocap_frame_rate' in the file.", "bad_fps",
+            )
+        if self.frame_times is not None and np.any(np.diff(self.frame_times) <= 0):
+            raise BadInput(f"{source}: 'frame_times' does not grow from frame to frame.", "Repair the times, or leave them out.", "bad_times")
+
+    def _expression_count(self) -> int:
+        if self.expression_names is not None:
+            return len(self.expression_names)
+        return np.shape(self.expression)[-1] if np.ndim(self.expression) else 0
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The npz entries of this motion, DESIGN section 3; absent optional fields are left out."""
@@ -109,11 +119,7 @@ class Motion:
             "mocap_frame_rate": np.array(float(self.fps)),
             "mocap_time_length": np.array(len(self.poses) / float(self.fps)),
         }
-        kinds = {
-            "expression": np.float32, "contacts": np.float32, "joint_confidence": np.float32, "valid": bool,
-            "frame_times": np.float64, "camera_R": np.float32, "camera_t": np.float32, "camera_K": np.float32,
-        }
-        for name, kind in kinds.items():
+        for name, kind in _OPTIONAL.items():
             value = getattr(self, name)
             if value is not None:
                 out[name] = np.asarray(value, kind)
@@ -139,59 +145,43 @@ class Motion:
 
     @classmethod
     def from_arrays(cls, entries: dict[str, np.ndarray], source: str = "motion") -> Motion:
-        """Builds a motion from npz entries.
+        """Builds a motion from npz entries; other entries than ours are ignored.
 
         Raises:
-            BadInput: a required entry is absent or has the wrong shape.
+            BadInput: a required entry is absent, no number where one belongs, or of a wrong shape.
         """
         for name in ("poses", "trans"):
             if name not in entries:
                 raise BadInput(
                     f"{source} has no '{name}' array.", "Use an SMPL-X motion file, or 'smplit import'.", "not_a_motion"
                 )
-        fps = next((float(entries[k]) for k in ("mocap_frame_rate", "mocap_framerate", "fps") if k in entries), None)
-        if fps is None:
-            raise BadInput(f"{source} names no frame rate.", "Add 'mocap_frame_rate' to the file.", "bad_fps")
         names = entries.get("expression_names")
         motion = cls(
-            poses=np.asarray(entries["poses"], np.float32),
-            trans=np.asarray(entries["trans"], np.float32),
-            fps=fps,
-            betas=np.asarray(entries.get("betas", np.zeros(10)), np.float32).reshape(-1),
-            expression=_optional(entries, "expression", np.float32),
-            expression_names=None if names is None else tuple(str(n) for n in names),
-            gender=str(entries.get("gender", "neutral")),
-            contacts=_optional(entries, "contacts", np.float32),
-            joint_confidence=_optional(entries, "joint_confidence", np.float32),
-            valid=_optional(entries, "valid", bool),
-            frame_times=_optional(entries, "frame_times", np.float64),
-            camera_R=_optional(entries, "camera_R", np.float32),
-            camera_t=_optional(entries, "camera_t", np.float32),
-            camera_K=_optional(entries, "camera_K", np.float32),
+            poses=_numbers(entries, "poses", np.float32, source),
+            trans=_numbers(entries, "trans", np.float32, source),
+            fps=_frame_rate(entries, source),
+            gender=text(entries.get("gender", "neutral")),
+            expression_names=None if names is None else tuple(text(name) for name in np.ravel(names)),
             extras={k: np.asarray(v) for k, v in entries.items() if k.startswith("smplit_")},
         )
+        if "betas" in entries:
+            motion.betas = _one_shape(_numbers(entries, "betas", np.float32, source), source)
+        for name, kind in _OPTIONAL.items():
+            if name in entries:
+                setattr(motion, name, _numbers(entries, name, kind, source))
         motion.check(source)
         return motion
 
     @classmethod
     def load(cls, path: str | Path) -> Motion:
-        """Reads an SMPL-X motion npz without ever unpickling.
+        """Reads an SMPL-X motion npz without ever unpickling; what is not a motion's entry stays unread
+        (AMASS keeps pickled marker names in its files).
 
         Raises:
             BadInput: not a readable npz, object arrays inside, or not an SMPL-X motion.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise BadInput(f"'{path}' is not a file.", "Check the path.", "no_such_file")
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                entries = {name: archive[name] for name in archive.files}
-        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            raise BadInput(
-                f"'{path}' cannot be read as a motion npz ({error}).",
-                "Use a file written by SMPLit, AMASS or the SMPL-X add-on; pickled objects are refused.", "unreadable",
-            ) from error
-        return cls.from_arrays(entries, str(path))
+        known = {"poses", "trans", "betas", "gender", "expression_names", *FPS_NAMES, *_OPTIONAL}
+        return cls.from_arrays(read_npz(path, lambda name: name in known or name.startswith("smplit_")), f"'{path}'")
 
     def __getitem__(self, frames: slice) -> Motion:
         """The motion of a slice of frames."""
@@ -201,8 +191,44 @@ class Motion:
         return Motion(**values)
 
 
-def _optional(entries: dict[str, np.ndarray], name: str, kind: type) -> np.ndarray | None:
-    return None if name not in entries else np.asarray(entries[name], kind)
+def _check_array(value: np.ndarray, name: str, shape: tuple[int, ...], source: str) -> None:
+    if value.shape != shape:
+        raise BadInput(
+            f"{source}: '{name}' has shape {value.shape}, expected {shape}.", "Export the motion again as SMPL-X with 55 joints.", "wrong_shape"
+        )
+    if not np.all(np.isfinite(value)):
+        raise BadInput(f"{source}: '{name}' holds NaN or infinity.", "Repair or re-export the file.", "not_finite")
+
+
+def _numbers(entries: dict[str, np.ndarray], name: str, kind: type, source: str) -> np.ndarray:
+    value = np.asarray(entries[name])
+    if value.dtype.kind not in "fiub":
+        raise BadInput(f"{source}: '{name}' holds {value.dtype.name}, not real numbers.", "Save it again as plain numbers.", "wrong_type")
+    with np.errstate(over="ignore"):  # too large for float32 becomes infinity, which the check names
+        return value.astype(kind)
+
+
+def _one_shape(betas: np.ndarray, source: str) -> np.ndarray:
+    """(B,): one shape per file; files that repeat it for every frame (T,B) agree with their first."""
+    if betas.ndim > 2 or betas.size == 0:
+        raise BadInput(f"{source}: 'betas' has shape {betas.shape}, expected (10,) or more.", "Save one shape per person.", "wrong_shape")
+    return np.atleast_2d(betas)[0]
+
+
+def _frame_rate(entries: dict[str, np.ndarray], source: str) -> float:
+    name = next((name for name in FPS_NAMES if name in entries), None)
+    if name is None:
+        raise BadInput(f"{source} names no frame rate.", "Add 'mocap_frame_rate' (frames per second) to the file.", "bad_fps")
+    value = np.asarray(entries[name])
+    if value.size != 1 or value.dtype.kind not in "fiu":
+        raise BadInput(f"{source}: '{name}' is not one number.", "Set it to the frames per second.", "bad_fps")
+    return float(value.reshape(()))
+
+
+def text(value: object) -> str:
+    """A string of an npz file; old files hold bytes."""
+    plain = np.asarray(value).reshape(-1)[:1].tolist()
+    return "" if not plain else plain[0].decode("utf-8", "replace") if isinstance(plain[0], bytes) else str(plain[0])
 
 
 def joint_transforms(poses: np.ndarray, rest_joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
