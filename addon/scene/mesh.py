@@ -118,7 +118,8 @@ def _material(person: int) -> bpy.types.Material:
     material = bpy.data.materials.get(name)
     if material is None:
         material = bpy.data.materials.new(name)
-        material.use_nodes = True
+        if bpy.app.version < (5, 0, 0):  # from then on there is no other kind
+            material.use_nodes = True
         shader = material.node_tree.nodes.get("Principled BSDF")
         shader.inputs["Base Color"].default_value = colour
         shader.inputs["Roughness"].default_value = 0.6

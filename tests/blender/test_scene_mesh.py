@@ -82,7 +82,7 @@ def test_the_body_is_smooth_has_a_material_and_follows_its_armature(write, smplx
     smooth = np.zeros(len(surface.data.polygons), bool)
     surface.data.polygons.foreach_get("use_smooth", smooth)
     assert smooth.all()
-    assert surface.data.materials[0].use_nodes
+    assert "Principled BSDF" in surface.data.materials[0].node_tree.nodes
     assert [modifier.object for modifier in surface.modifiers if modifier.type == "ARMATURE"] == [armature]
     assert not surface.data.validate(verbose=True), "Blender finds nothing to repair"
 
