@@ -148,6 +148,18 @@ class SMPLIT_PT_jobs(_Sidebar, bpy.types.Panel):
             _draw_job(self.layout.box(), job)
 
 
+class SMPLIT_PT_files(_Sidebar, bpy.types.Panel):
+    bl_idname = "SMPLIT_PT_files"
+    bl_label = "Export"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 11
+
+    def draw(self, _context) -> None:
+        column = self.layout.column()
+        column.operator("smplit.export_motion", icon="EXPORT")
+        column.operator("smplit.import_motion", icon="IMPORT")
+
+
 def _draw_job(box: bpy.types.UILayout, job: Job) -> None:
     row = box.row(align=True)
     icon = {"done": "CHECKMARK", "failed": "ERROR", "cancelled": "CANCEL"}.get(job.state, "TIME")
@@ -233,7 +245,7 @@ def draw_preferences(layout: bpy.types.UILayout, chosen: preferences.SmplitPrefe
     row.operator("smplit.backend_details", icon="COPYDOWN")
 
 
-_CLASSES = (SMPLIT_PT_backend, SMPLIT_PT_capture, SMPLIT_PT_capture_options, SMPLIT_PT_capture_run, SMPLIT_PT_jobs)
+_CLASSES = (SMPLIT_PT_backend, SMPLIT_PT_capture, SMPLIT_PT_capture_options, SMPLIT_PT_capture_run, SMPLIT_PT_jobs, SMPLIT_PT_files)
 
 
 def register() -> None:
