@@ -157,7 +157,7 @@ def _landmark_points(
     points, axes, pivots, _ = skeleton.pose(angles)
     transposed = np.swapaxes(rotation, -1, -2)[:, :, None]  # row vectors: v' = v R^T
     landmarks = np.zeros(points.shape[:2] + (21, 3))
-    landmarks[:, :, FINGER_LANDMARKS] = points @ transposed[:, :, None]
+    landmarks[:, :, FINGER_LANDMARKS] = points @ transposed
     return landmarks, axes @ transposed, pivots @ transposed
 
 
