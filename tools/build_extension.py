@@ -17,6 +17,7 @@ Blender leaves out as soon as one for 3.11 is listed too. Needs hatchling, which
 from __future__ import annotations
 
 import argparse
+import ast
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = ROOT / "blender_manifest.toml"
-SHARED_MODULES = ("__init__", "axes", "errors", "motion", "npz", "protocol")
+BACKEND = ROOT / "backend" / "smplit"
+SHARED_MODULES = ("axes", "errors", "motion", "protocol")  # what addon/shared.py names
 BODY = ROOT / "model_files" / "body" / "OPEN_NEUTRAL.npz"
 PYZMQ = "26.4.0"
 BLENDER_PYTHONS = ("3.11", "3.13")  # 4.2 to 5.0, and 5.1 on
@@ -34,6 +36,19 @@ PLATFORMS = ("manylinux_2_28_x86_64", "win_amd64", "macosx_10_15_universal2")
 _WHEELS = ROOT / "out" / "wheels"  # downloads are kept here
 _STORED = (".whl", ".npz", ".png")  # compressed already
 _SAME_DATE = (2020, 1, 1, 0, 0, 0)  # the zip's bytes depend on its contents alone
+
+
+def shared_files() -> list[Path]:
+    """The backend's modules that the add-on needs: the named ones and what they import relatively."""
+    found, open_ = {"__init__"}, list(SHARED_MODULES)
+    while open_:
+        name = open_.pop()
+        if name in found:
+            continue
+        found.add(name)
+        tree = ast.parse((BACKEND / f"{name}.py").read_text("utf-8"))
+        open_ += [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module]
+    return sorted(BACKEND / f"{name}.py" for name in found)
 
 
 def pyzmq_wheels(folder: Path) -> list[Path]:
@@ -77,7 +92,7 @@ def manifest_text(wheels: list[Path]) -> str:
     """
     text = MANIFEST.read_text("utf-8")
     version = tomllib.loads(text)["version"]
-    if f'__version__ = "{version}"' not in (ROOT / "backend" / "smplit" / "__init__.py").read_text("utf-8"):
+    if f'__version__ = "{version}"' not in (BACKEND / "__init__.py").read_text("utf-8"):
         raise SystemExit(f"{MANIFEST.name} says version {version}, backend/smplit/__init__.py another one. Make them equal.")
     head, permissions, rest = text.partition("[permissions]")  # a top-level key has to come before the first table
     listed = "\n".join(f'    "./wheels/{wheel.name}",' for wheel in wheels)
@@ -88,7 +103,7 @@ def contents(wheels: list[Path], backend: Path) -> dict[str, bytes]:
     """Every file of the zip by its name in it."""
     addon = ROOT / "addon"
     files = {path.relative_to(addon).as_posix(): path for path in addon.rglob("*.py")}
-    files |= {f"smplit/{name}.py": ROOT / "backend" / "smplit" / f"{name}.py" for name in SHARED_MODULES}
+    files |= {f"smplit/{path.name}": path for path in shared_files()}
     files |= {f"wheels/{wheel.name}": wheel for wheel in wheels}
     files |= {f"backend/{backend.name}": backend, "backend/requirements.lock": ROOT / "requirements.lock"}
     files |= {f"body/{BODY.name}": BODY, "LICENSE": ROOT / "LICENSE"}

@@ -19,8 +19,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTENSION = "bl_ext.user_default.smplit"
-SHARED_MODULES = ("__init__", "axes", "errors", "motion", "protocol")
 PER_FRAME = ("poses", "trans", "expression", "contacts", "joint_confidence", "valid", "frame_times", "camera_R", "camera_t")
+
+sys.path.insert(0, str(ROOT / "tools"))
+import build_extension  # noqa: E402
 
 USER_FOLDER = Path(tempfile.mkdtemp(prefix="smplit-blender-"))
 os.environ["BLENDER_USER_RESOURCES"] = str(USER_FOLDER)  # before bpy is imported
@@ -31,8 +33,8 @@ def _install() -> None:
     shutil.copytree(ROOT / "addon", home, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "blender_manifest.toml", home)
     (home / "smplit").mkdir()
-    for module in SHARED_MODULES:
-        shutil.copy(ROOT / "backend" / "smplit" / f"{module}.py", home / "smplit")
+    for module in build_extension.shared_files():
+        shutil.copy(module, home / "smplit")
     (home / "body").mkdir()
     shutil.copy(ROOT / "model_files" / "body" / "OPEN_NEUTRAL.npz", home / "body")
 
