@@ -16,17 +16,6 @@ from ..shared import axes
 _SENSOR = 36.0  # mm, full frame: lens values then read as photographers know them
 
 
-def picture_size(K: np.ndarray, image: bpy.types.Image | None) -> tuple[float, float]:
-    """Width and height in px of the upright video that K (3,3) is for: the image's, else twice the principal point."""
-    middle = np.array([K[0, 2], K[1, 2]], np.float64)
-    if image is None:
-        return tuple(2.0 * middle)
-    size = np.array(image.size, np.float64)
-    # Blender before 4.4 ignores a video's rotation flag: its picture then lies on its side.
-    on_its_side = np.abs(2.0 * middle - size[::-1]).sum() < np.abs(2.0 * middle - size).sum() - 1.0
-    return tuple(size[::-1] if on_its_side else size)
-
-
 def build_camera(
     name: str, K: np.ndarray, size: tuple[float, float], scene: bpy.types.Scene, collection: bpy.types.Collection,
 ) -> bpy.types.Object:

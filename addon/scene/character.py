@@ -46,7 +46,7 @@ class Character:
         self._start_over()
 
     def _start_over(self) -> None:
-        self._started = self._built = self._framed = False
+        self._started = self._clothed = self._built = self._framed = False
         self._steps: Iterator[mesh.Step] | None = None
         self._pose = Track(pose_channels(), self.name, self._result, f"pose {self.number}", quaternions=motion.NUM_JOINTS)
         self._face: Track | None = None
@@ -121,21 +121,27 @@ class Character:
         if self.deleted or not (self._waiting or self._taken):
             return True
         if not self._started:
-            self._start(body, collection())
+            self._add_armature(body, collection())
             return False  # one tick's worth
         armature = self.armature
         if armature is None:
             self.deleted = True  # by the user: an undo is followed by `after_undo`
             return True
+        if not self._clothed:
+            self._add_surface(body, armature, collection())
+            return False
         return self._build(body, deadline) and self._convert(body, armature, deadline) and self._write(armature, deadline)
 
-    def _start(self, body: Body, collection: bpy.types.Collection) -> None:
+    def _add_armature(self, body: Body, collection: bpy.types.Collection) -> None:
         armature = rig.build_armature(self.name, body, self._betas, collection)
         armature[rig.PROP_PERSON] = self.number
         marks.mark(armature, self._result, f"armature {self.number}")
+        self._started = True
+
+    def _add_surface(self, body: Body, armature: bpy.types.Object, collection: bpy.types.Collection) -> None:
         surface = mesh.build_surface(f"{self.name} body", body, self._betas, armature, collection, self.number)
         marks.mark(surface, self._result, f"body {self.number}")
-        self._started = True
+        self._clothed = True
 
     def _build(self, body: Body, deadline: float) -> bool:
         surface = self.surface
@@ -206,7 +212,7 @@ class Character:
             return
         self.deleted = False
         if armature is not None and (surface is None or (body is not None and mesh.is_complete(surface, body))):
-            self._started = self._built = True
+            self._started = self._clothed = self._built = True
             self._pose.forget()
             if self._face is not None:
                 self._face.forget()

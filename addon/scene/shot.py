@@ -28,6 +28,7 @@ class Shot:
         self._clock = clock
         self._video = video
         self._lenses: dict[int, np.ndarray] = {}  # K of each person
+        self._size: tuple[float, float] | None = None  # px of the upright video, where the motion says it
         self._pieces: list[tuple[int, Mapping[str, np.ndarray]]] = []
         self._steps: Iterator[None] | None = None
         self._built = False
@@ -36,6 +37,8 @@ class Shot:
         """Keeps the camera of a chunk; `arrays` hold `frame_times` too."""
         if "camera_K" in arrays and np.shape(arrays["camera_K"]) == (3, 3):
             self._lenses[person] = np.asarray(arrays["camera_K"], np.float64)
+        if "smplit_video_size" in arrays and np.shape(arrays["smplit_video_size"]) == (2,):
+            self._size = tuple(map(float, arrays["smplit_video_size"]))
         if "camera_R" in arrays and "camera_t" in arrays:
             self._pieces.append((person, {name: arrays[name] for name in ("frame_times", "camera_R", "camera_t")}))
             self._built = False
@@ -60,17 +63,19 @@ class Shot:
 
     def _build(self, scene: bpy.types.Scene, collection: bpy.types.Collection) -> Iterator[None]:
         times, R, t, lenses = self._gather()
-        video = footage.load(self._video) if self._video is not None else None
+        image = footage.load(self._video) if self._video is not None else None
+        K = lenses[0]
+        size = self._size or (footage.upright_size(image, K) if image is not None else None) or tuple(2.0 * K[:2, 2])
         yield
-        size = filming.picture_size(lenses[0], video.image if video is not None else None)
-        yield
-        camera = filming.build_camera(self._name, lenses[0], size, scene, collection)
+        camera = filming.build_camera(self._name, K, size, scene, collection)
         marks.mark(camera, self._result, _ROLE)
         self._key_moves(camera, times, R, t)
         self._key_lens(camera.data, times, lenses)
         yield
-        if video is not None:
-            footage.put_behind(camera, video, self._clock, self._data_track)
+        rate = footage.rate_of(image, times) if image is not None else None
+        if rate is not None:
+            last = max(float(times[-1]) + 1.0 / rate, float(self._clock.times(scene.frame_end)))
+            footage.put_behind(camera, footage.Footage(image, rate), last, self._clock, self._data_track)
 
     def _gather(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Times (N,) s rising, R (N,3,3), t (N,3), K (N,3,3). One camera filmed everybody: a time counts once,

@@ -170,6 +170,31 @@ def test_the_footage_is_in_step_with_the_keys(write, empty_file, make_video, vid
         assert abs(shown - (1 + seconds * video_fps)) <= 1.0, f"scene frame {frame}"
 
 
+def test_footage_behind_a_motion_with_uneven_times_keeps_the_videos_own_rate(write, empty_file, make_video):
+    rows = 40
+    times = np.cumsum(np.random.default_rng(2).uniform(0.02, 0.2, rows))
+    K = np.array([[400.0, 0, 160], [0, 400.0, 120], [0, 0, 1]])
+    entries = standing(rows, K, LOOK, np.array([0.0, 1.0, 4.0]), frame_times=times)
+    write(entries, end=True, video=make_video(30, 150))
+    user = camera_object().data.background_images[0].image_user
+    for frame in (1, 30, 90):
+        empty_file.frame_set(frame)
+        assert abs(movie_frame(user, frame) - (1 + (frame - 1) / 24 * 30)) <= 1.0
+
+
+def test_a_motion_that_tells_the_size_of_its_video_needs_no_decoding(write, empty_file, tmp_path):
+    """Decoding the first picture would stop the interface for a moment."""
+    (tmp_path / "walk.mp4").write_bytes(b"not a video at all")
+    K = np.array([[400.0, 0, 140.0], [0, 400.0, 131.0], [0, 0, 1]])
+    t = np.array([0.0, 1.0, 5.0])
+    entries = standing(30, K, LOOK, t, smplit_video_size=np.array([320, 240]))
+    write(entries, end=True, video=tmp_path / "walk.mp4")
+    bpy.context.view_layer.update()
+    seen = pixel_seen(empty_file, camera_object(), [0.5, 0.3, 1.6], (320, 240))
+    assert np.abs(seen - pixel_filmed(K, LOOK, t, np.array([0.5, 0.3, 1.6]))).max() < 0.1
+    assert len(camera_object().data.background_images) == 1
+
+
 def test_a_lost_video_gives_a_camera_without_footage(write, tmp_path):
     K = np.array([[400.0, 0, 160], [0, 400.0, 120], [0, 0, 1]])
     writer = write(standing(5, K, LOOK, np.array([0.0, 1.0, 4.0])), end=True, video=tmp_path / "gone.mp4")
