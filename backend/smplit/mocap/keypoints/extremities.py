@@ -7,7 +7,9 @@ it is made from the body again. When both regions show one hand, the arm that fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -20,8 +22,11 @@ from smplit.mocap.keypoints.hands import HandLandmarker, HandLandmarks
 from smplit.mocap.keypoints.regions import Region
 
 _WRIST, _ELBOW = (15, 16), (13, 14)
+_HAND = [15, 17, 19], [16, 18, 20]  # wrist, little finger and index of each side
+_FACE = list(range(11))
 _TRUNK = [11, 12, 23, 24]
 _NEAR, _FAR = 0.35, 0.75  # forearm lengths between hand and body wrist: trusted below, refused above
+_LEAP = 0.15  # region sides: how far a part may move between two frames and still be where it was
 _GREY = (128, 128, 128)
 _ONE_HAND = 0.3  # hand sizes: two hands' landmarks closer than this are the same hand
 _LOOKS = 0.3  # forearm lengths that a hand of the wrong side counts as far away
@@ -46,8 +51,8 @@ class ExtremityFollower:
     def __init__(self, hand: HandLandmarker | None, face: FaceLandmarker | None):
         """Without a landmarker its part is left out."""
         self._hand, self._face = hand, face
-        self._hand_regions: dict[tuple[int, int], Region] = {}
-        self._face_regions: dict[int, Region] = {}
+        self._followed_hands: dict[tuple[int, int], _Followed] = {}
+        self._followed_faces: dict[int, _Followed] = {}
 
     def step(self, image: np.ndarray, bodies: dict[int, BodyLandmarks]) -> dict[int, Extremities]:
         """Looks at one (H,W,3) uint8 frame; `bodies` are the people seen in it."""
@@ -59,30 +64,25 @@ class ExtremityFollower:
         return seen
 
     def _hands(self, image: np.ndarray, bodies: dict[int, BodyLandmarks], seen: dict[int, Extremities]) -> None:
-        looked = _regions_to_look_at(bodies, self._hand_regions)
-        found = self._look_for_hands(image, looked, bodies)
-        again = {}
-        for key in looked:
-            if key not in self._hand_regions and key in found:  # the body's idea of the region is rough
-                again[key] = found[key].region
-            elif key in self._hand_regions and key not in found:
-                again[key] = hand_regions.region_from_body(bodies[key[0]], key[1])
-        found |= self._look_for_hands(image, {key: region for key, region in again.items() if region is not None}, bodies)
+        arms = {(person, side): body for person, body in bodies.items() for side in (0, 1)}
+        from_body = {key: hand_regions.region_from_body(body, key[1]) for key, body in arms.items()}
+        anchors = {key: body.pixels[_HAND[key[1]]].mean(0) for key, body in arms.items()}
+        look = partial(self._look_for_hands, image, bodies)
+        looked, found = _look_twice(look, self._followed_hands, from_body, anchors)
         for person, side in _doubled(found, bodies):
             del found[person, side]
             other = found[person, 1 - side]
-            hidden = self._look_for_hands(_without_hand(image, other), {(person, side): looked[person, side]}, bodies)
+            hidden = self._look_for_hands(_without_hand(image, other), bodies, {(person, side): looked[person, side]})
             found |= {key: hand for key, hand in hidden.items() if not _same_hand(hand, other)}
         found = _on_their_arms(found, bodies)
-        for key in looked:
-            self._hand_regions.pop(key, None)
+        self._followed_hands = {key: _Followed(hand.region, anchors[key]) for key, hand in found.items()}
         for (person, side), hand in found.items():
-            self._hand_regions[person, side] = hand.region
             seen[person].hands[side] = hand
             seen[person].hand_confidence[side] = _hand_confidence(bodies[person], side, hand, image.shape)
 
-    def _look_for_hands(self, image: np.ndarray, regions: dict[tuple[int, int], Region], bodies: dict[int, BodyLandmarks]) -> dict:
+    def _look_for_hands(self, image: np.ndarray, bodies: dict[int, BodyLandmarks], regions: dict[tuple[int, int], Region]) -> dict:
         """{(person, side): HandLandmarks} of those regions that show a hand at the end of that arm."""
+        regions = {key: region for key, region in regions.items() if region.side >= _SMALL}
         found = zip(regions, self._hand(image, list(regions.values())), strict=True)
         return {
             key: hand for key, hand in found
@@ -91,40 +91,49 @@ class ExtremityFollower:
 
     def _faces(self, image: np.ndarray, bodies: dict[int, BodyLandmarks], seen: dict[int, Extremities]) -> None:
         from_body = {person: faces.region_from_body(body) for person, body in bodies.items()}
-        looked = {p: self._face_regions.get(p) or r for p, r in from_body.items() if p in self._face_regions or r is not None}
-        found: dict[int, FaceLandmarks] = {}
-        again: dict[int, Region] = {}
-        for person, face in _look(self._face, image, looked).items():
-            fresh = person not in self._face_regions
-            if face.presence >= faces.LEAST_PRESENCE and _face_is_on(bodies[person], face):
-                found[person] = face
-                if fresh:
-                    again[person] = face.region
-            elif not fresh and from_body[person] is not None:
-                again[person] = from_body[person]
-        for person, face in _look(self._face, image, again).items():
-            if face.presence >= faces.LEAST_PRESENCE and _face_is_on(bodies[person], face):
-                found[person] = face
-        for person in looked:
-            if person not in found:
-                self._face_regions.pop(person, None)
+        anchors = {person: body.pixels[_FACE].mean(0) for person, body in bodies.items()}
+        _, found = _look_twice(partial(self._look_for_faces, image, bodies), self._followed_faces, from_body, anchors)
+        self._followed_faces = {person: _Followed(face.region, anchors[person]) for person, face in found.items()}
         for person, face in found.items():
-            self._face_regions[person] = face.region
             seen[person].face, seen[person].face_confidence = face, face.presence
 
-
-def _regions_to_look_at(bodies: dict[int, BodyLandmarks], tracked: dict[tuple[int, int], Region]) -> dict[tuple[int, int], Region]:
-    looked = {}
-    for person, body in bodies.items():
-        for side in (0, 1):
-            region = tracked.get((person, side)) or hand_regions.region_from_body(body, side)
-            if region is not None and region.side >= _SMALL:
-                looked[person, side] = region
-    return looked
+    def _look_for_faces(self, image: np.ndarray, bodies: dict[int, BodyLandmarks], regions: dict[int, Region]) -> dict[int, FaceLandmarks]:
+        found = zip(regions, self._face(image, list(regions.values())), strict=True)
+        return {person: face for person, face in found if face.presence >= faces.LEAST_PRESENCE and _face_is_on(bodies[person], face)}
 
 
-def _look(landmarker, image: np.ndarray, regions: dict) -> dict:
-    return dict(zip(regions, landmarker(image, list(regions.values())), strict=True))
+@dataclass(frozen=True)
+class _Followed:
+    """`region` to look at in the next frame, and where the body's landmarks of that part were (2,) px."""
+
+    region: Region
+    anchor: np.ndarray
+
+
+def _look_twice(look: Callable[[dict], dict], followed: dict, from_body: dict, anchors: dict) -> tuple[dict, dict]:
+    """({key: region looked at first}, {key: landmarks found}) of the keys of `from_body`.
+
+    A part is looked for where it was in the last frame, carried along when the body's landmarks leapt;
+    else where the body says. A region that is not where the network itself would put it is rough, so
+    what it shows is looked at again; what was lost is looked for where the body says.
+    """
+    regions, rough = {}, set()
+    for key, guess in from_body.items():
+        last = followed.get(key)
+        leap = anchors[key] - last.anchor if last else np.zeros(2)
+        if last and np.linalg.norm(leap) <= _LEAP * last.region.side:
+            regions[key] = last.region
+        elif last or guess:
+            regions[key] = replace(last.region, x=last.region.x + leap[0], y=last.region.y + leap[1]) if last else guess
+            rough.add(key)
+    found = look(regions)
+    again = {}
+    for key in regions:
+        if key in found and key in rough:
+            again[key] = found[key].region
+        elif key not in found and key in followed and from_body[key]:
+            again[key] = from_body[key]
+    return regions, found | look(again)
 
 
 def forearm_length(body: BodyLandmarks, side: int) -> float:
