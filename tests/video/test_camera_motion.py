@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-
 from smplit.video.camera_motion import CameraTracker
 
 WIDTH, HEIGHT, FOCAL = 640, 360, 620.0
@@ -36,7 +35,8 @@ class Place:
     @staticmethod
     def _plane(rng, corner, along, across, length, width):
         size = int(width * TEXELS), int(length * TEXELS)
-        fine, coarse = rng.normal(size=size), cv2.resize(rng.normal(size=(size[0] // 8 + 2, size[1] // 8 + 2)), size[::-1], interpolation=cv2.INTER_CUBIC)
+        fine, coarse = rng.normal(size=size), rng.normal(size=(size[0] // 8 + 2, size[1] // 8 + 2))
+        coarse = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)
         texture = 125 + 30 * cv2.GaussianBlur(fine, (0, 0), 1.2) * 3 + 30 * coarse
         axes = np.stack([np.asarray(along) / TEXELS, np.asarray(across) / TEXELS, np.asarray(corner, float)], 1)
         return np.clip(texture, 1, 255).astype(np.uint8), axes
@@ -217,3 +217,17 @@ def test_an_unknown_mode_and_an_empty_shot_are_refused():
         CameraTracker(WIDTH, HEIGHT, "wobbly")
     with pytest.raises(ValueError, match="at least one frame"):
         CameraTracker(WIDTH, HEIGHT).finish(K)
+
+
+def test_the_ground_of_a_travelling_shot_lies_where_it_was_drawn():
+    centres = np.arange(50)[:, None] * np.array([0.0, 0.0, 0.08])
+    found = track(np.tile(LOOKS_AHEAD, (50, 1, 1)), centres)
+    metres = (scaled(found.path, centres)[-1] / found.path[-1])[2]
+    points = found.points * metres
+    # Ground is 1.6 m below, fronts 9 m to the sides: nothing may lie beyond them.
+    assert len(points) > 60
+    assert (points[:, 1] < 1.8).mean() > 0.95
+    ground = points[(points[:, 1] > 1.2) & (np.abs(points[:, 0]) < 6)]
+    assert len(ground) > 20
+    assert np.median(ground[:, 1]) == pytest.approx(1.6, abs=0.06)
+    assert (np.abs(points[:, 0]) < 10.5).mean() > 0.95

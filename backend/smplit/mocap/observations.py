@@ -49,3 +49,6 @@ class CameraMotion:
     # (N,3) a travelling camera's centre in the first frame's camera axes, up to one factor for the whole shot
     # (the unit is about the background's distance); None for the other kinds.
     path: np.ndarray | None = None
+    # (M,3) background points in the same axes and unit, (M,) frame of the shot each was found in; None likewise.
+    points: np.ndarray | None = None
+    points_frame: np.ndarray | None = None

@@ -227,7 +227,9 @@ class _Shot:
     def finish(self, K: np.ndarray, focal_source: str, camera: TrackedCamera) -> ShotObservations:
         """What was seen, with people in the order of their first frame, numbered by row order for now."""
         people = [_dense(self._rows.pop(track)) for track in sorted(self._rows)]
-        motion = CameraMotion(camera.rotation, camera.kind, K, focal_source, camera.residual, camera.path)
+        motion = CameraMotion(
+            camera.rotation, camera.kind, K, focal_source, camera.residual, camera.path, camera.points, camera.points_frame
+        )
         return ShotObservations(self.start, np.array(self._times), motion, people)
 
 

@@ -37,6 +37,8 @@ class TrackedCamera:
     frames in which the background told nothing hold the picture's width.
     `path` (N,3): a travelling camera's centre in the first frame's axes; its unit is about the distance
     of the background at the start, so one factor (the same for the whole shot) makes it metres. Else None.
+    `points` (M,3): background points in the same axes and unit, `points_frame` (M,) the frame each was found
+    in; the ground among them gives the factor (`camera_scale`). Else None.
     `focal`: the focal length (px) that makes a turning camera's background agree best; None when the
     turn is too small to tell. Better than a guess, worse than metadata.
     `note`: a sentence for the user when the answer is a fall-back, else empty.
@@ -46,6 +48,8 @@ class TrackedCamera:
     kind: str
     residual: np.ndarray
     path: np.ndarray | None = None
+    points: np.ndarray | None = None
+    points_frame: np.ndarray | None = None
     focal: float | None = None
     note: str = ""
 
@@ -97,17 +101,17 @@ class CameraTracker:
         links, errors, _ = clip.turns(1.0)
         moved = clip.most_moved()
         focal, unexplained = clip.best_focal(moved)
-        kind, path, rotation = "rotating", None, clip.chain(links)
+        kind, path, points, rotation = "rotating", None, (None, None), clip.chain(links)
         if unexplained > _TURN_ONLY:
             travelled = clip.travel(links, moved, unexplained)
             if travelled is not None:
                 kind, focal = "travelling", None
-                rotation, path, errors = travelled
+                rotation, path, errors, points = travelled
         note = ""
         if not told.all():
             note = f"The background was lost in {int((~told).sum())} of {self._count} frames; the camera is taken to hold still there."
         residual = np.where(told, errors / clip.scale, float(self.width))
-        return TrackedCamera(rotation, kind, residual, path, focal, note)
+        return TrackedCamera(rotation, kind, residual, path, *points, focal, note)
 
 
 class _Clip:
@@ -229,17 +233,31 @@ class _Clip:
                 rotation[number] = links[number] @ rotation[self.keys[match.key].frame]
         return rotation
 
-    def travel(self, links: np.ndarray, frames: np.ndarray, turn_cost: float) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """rotation (N,3,3), path (N,3), error (N,) working px; None when travel explains `frames` hardly better
-        than turning, which leaves `turn_cost` there."""
+    def travel(
+        self, links: np.ndarray, frames: np.ndarray, turn_cost: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]] | None:
+        """rotation (N,3,3), path (N,3), error (N,) working px, background points (M,3) and their frames (M,); None
+        when travel explains `frames` hardly better than turning, which leaves `turn_cost` there."""
         stretches = self._stretches(links)
         costs = np.full(len(links), turn_cost)
         for numbers, _, solved in stretches.values():
             costs[numbers] = solved.cost
         if not stretches or costs[frames].mean() > _TRAVEL_GAIN * turn_cost:
             return None
-        rotation, path, error = self._join(stretches)
-        return None if np.linalg.norm(path, axis=1).max() < _LEAST_TRAVEL else (rotation, path, error)
+        rotation, path, error, unit = self._join(stretches)
+        if np.linalg.norm(path, axis=1).max() < _LEAST_TRAVEL:
+            return None
+        return rotation, path, error, self._points(stretches, unit, rotation, path)
+
+    def _points(self, stretches: dict, unit: dict[int, float], rotation: np.ndarray, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        points, frames = [], []
+        for key in unit:
+            _, stretch, solved = stretches[key]
+            start = self.keys[key].frame
+            rays = np.concatenate([stretch.corners, np.ones((len(stretch.corners), 1))], axis=1)[solved.steady]
+            points.append(path[start] + unit[key] * (rays / solved.inverse_depth[solved.steady, None]) @ rotation[start])
+            frames.append(np.full(len(rays), start))
+        return np.concatenate(points), np.concatenate(frames)
 
     def _stretches(self, links: np.ndarray) -> dict[int, tuple[np.ndarray, Stretch, StretchPath]]:
         members: dict[int, list[int]] = {}
@@ -258,8 +276,8 @@ class _Clip:
             solved[key] = np.array(numbers), stretch, solve_stretch(stretch, links[numbers])
         return solved
 
-    def _join(self, stretches: dict[int, tuple[np.ndarray, Stretch, StretchPath]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Stretch after stretch into the first frame's axes and unit."""
+    def _join(self, stretches: dict[int, tuple[np.ndarray, Stretch, StretchPath]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[int, float]]:
+        """Stretch after stretch into the first frame's axes and unit: rotation, path, error, unit of each key frame's stretch."""
         count = len(self.matches)
         rotation, path, error = np.tile(np.eye(3), (count, 1, 1)), np.zeros((count, 3)), np.zeros(count)
         unit = {}
@@ -275,7 +293,7 @@ class _Clip:
             rotation[number] = solved.rotation[row] @ rotation[start]
             path[number] = path[start] + unit[key] * rotation[start].T @ solved.centre[row]
             error[number] = np.sqrt(solved.cost[row]) * TOLERANCE
-        return rotation, path, error
+        return rotation, path, error, unit
 
     def _unit(self, key: int, stretches: dict, unit: dict[int, float]) -> float:
         parent = self.keys[key].parent
