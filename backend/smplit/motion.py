@@ -82,11 +82,11 @@ class Motion:
 
     def check(self, source: str = "motion") -> None:
         """Raises `BadInput` naming `source` when a field's shape or values make no sense."""
-        frames = len(self.poses)
+        frames = len(self.poses) if np.ndim(self.poses) else -1
         if frames == 0:
             raise BadInput(f"{source} holds no frames.", "Choose a file with at least one frame.", "no_frames")
         expected = {
-            "poses": (frames, 165), "trans": (frames, 3), "betas": (np.size(self.betas),), "contacts": (frames, 4),
+            "poses": (max(frames, 1), 165), "trans": (frames, 3), "betas": (np.size(self.betas),), "contacts": (frames, 4),
             "joint_confidence": (frames, 55), "valid": (frames,), "frame_times": (frames,),
             "camera_R": (frames, 3, 3), "camera_t": (frames, 3), "camera_K": (3, 3),
             "expression": (frames, self._expression_count()),
