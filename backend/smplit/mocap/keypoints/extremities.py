@@ -7,7 +7,7 @@ it is made from the body again. When both regions show one hand, the arm that fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -32,7 +32,9 @@ _ONE_HAND = 0.3  # hand sizes: two hands' landmarks closer than this are the sam
 _LOOKS = 0.3  # forearm lengths that a hand of the wrong side counts as far away
 _DOUBT = 0.1  # forearm lengths by which the other arm must fit better
 _SMALL, _CLEAR = 14.0, 40.0  # px side of a hand's region: says nothing below, all it can above
-_FACE_OFF = 0.5  # face sizes between the centres of mesh and body face
+# Nose, eyes and mouth corners (left, right): pairs of mesh points whose middle they are, and body landmarks.
+_MESH_FEATURES, _BODY_FEATURES = [[1, 1], [263, 362], [33, 133], [291, 291], [61, 61]], [0, 2, 5, 9, 10]
+_FACE_NEAR, _FACE_FAR = 0.2, 0.4  # face sizes between those of mesh and body: trusted below, refused above
 
 
 @dataclass
@@ -67,8 +69,10 @@ class ExtremityFollower:
         arms = {(person, side): body for person, body in bodies.items() for side in (0, 1)}
         from_body = {key: hand_regions.region_from_body(body, key[1]) for key, body in arms.items()}
         anchors = {key: body.pixels[_HAND[key[1]]].mean(0) for key, body in arms.items()}
-        look = partial(self._look_for_hands, image, bodies)
-        looked, found = _look_twice(look, self._followed_hands, from_body, anchors)
+        looked, found = _look_twice(
+            partial(self._look_for_hands, image, bodies), lambda key, hand: hand_drift(arms[key], key[1], hand) / _NEAR,
+            self._followed_hands, from_body, anchors,
+        )
         for person, side in _doubled(found, bodies):
             del found[person, side]
             other = found[person, 1 - side]
@@ -92,7 +96,10 @@ class ExtremityFollower:
     def _faces(self, image: np.ndarray, bodies: dict[int, BodyLandmarks], seen: dict[int, Extremities]) -> None:
         from_body = {person: faces.region_from_body(body) for person, body in bodies.items()}
         anchors = {person: body.pixels[_FACE].mean(0) for person, body in bodies.items()}
-        _, found = _look_twice(partial(self._look_for_faces, image, bodies), self._followed_faces, from_body, anchors)
+        _, found = _look_twice(
+            partial(self._look_for_faces, image, bodies), lambda person, face: face_drift(bodies[person], face) / _FACE_NEAR,
+            self._followed_faces, from_body, anchors,
+        )
         self._followed_faces = {person: _Followed(face.region, anchors[person]) for person, face in found.items()}
         for person, face in found.items():
             seen[person].face, seen[person].face_confidence = face, face.presence
@@ -110,12 +117,15 @@ class _Followed:
     anchor: np.ndarray
 
 
-def _look_twice(look: Callable[[dict], dict], followed: dict, from_body: dict, anchors: dict) -> tuple[dict, dict]:
+def _look_twice(
+    look: Callable[[dict], dict], drift: Callable[[Hashable, object], float], followed: dict, from_body: dict, anchors: dict
+) -> tuple[dict, dict]:
     """({key: region looked at first}, {key: landmarks found}) of the keys of `from_body`.
 
     A part is looked for where it was in the last frame, carried along when the body's landmarks leapt;
     else where the body says. A region that is not where the network itself would put it is rough, so
-    what it shows is looked at again; what was lost is looked for where the body says.
+    what it shows is looked at again. What was lost, or lies off the body (`drift` above 1), is looked
+    for where the body says; of two findings the one with less drift counts.
     """
     regions, rough = {}, set()
     for key, guess in from_body.items():
@@ -129,11 +139,15 @@ def _look_twice(look: Callable[[dict], dict], followed: dict, from_body: dict, a
     found = look(regions)
     again = {}
     for key in regions:
-        if key in found and key in rough:
-            again[key] = found[key].region
-        elif key not in found and key in followed and from_body[key]:
+        if key in followed and from_body[key] and (key not in found or drift(key, found[key]) > 1.0):
             again[key] = from_body[key]
-    return regions, found | look(again)
+        elif key in found and key in rough:
+            again[key] = found[key].region
+    second = look(again)
+    for key, part in second.items():
+        if key not in found or again[key] is not from_body[key] or drift(key, part) < drift(key, found[key]):
+            found[key] = part
+    return regions, found
 
 
 def forearm_length(body: BodyLandmarks, side: int) -> float:
@@ -201,8 +215,11 @@ def _hand_confidence(body: BodyLandmarks, side: int, hand: HandLandmarks, shape:
 
 
 def _face_is_on(body: BodyLandmarks, face: FaceLandmarks) -> bool:
-    """Whether the mesh lies on the body's face; a body whose face is unsure says nothing."""
+    """Whether the mesh lies on the body's face; a body whose face is unsure says no."""
+    return body.confidence[_FACE].mean() >= 0.5 and face_drift(body, face) <= _FACE_FAR
+
+
+def face_drift(body: BodyLandmarks, face: FaceLandmarks) -> float:
+    """Mean distance of nose, eyes and mouth corners of mesh and body, in face sizes."""
     points = face.points[:, :2]
-    if body.confidence[:11].mean() < 0.5:
-        return False
-    return float(np.linalg.norm(points.mean(0) - body.pixels[:11].mean(0))) < _FACE_OFF * float(np.ptp(points, axis=0).max())
+    return float(np.linalg.norm(points[_MESH_FEATURES].mean(1) - body.pixels[_BODY_FEATURES], axis=-1).mean() / np.ptp(points, axis=0).max())
