@@ -22,7 +22,7 @@ from smplit.body.rotations import matrix_from_6d, sixd_from_matrix
 from smplit.mocap.fit import energy
 from smplit.mocap.fit.energy import LIMBS, Sigmas
 from smplit.mocap.fit.initial import initial_rotations, initial_translation, towards_person
-from smplit.mocap.fit.points import BLAZEPOSE_NAMES, BodyPoints, body_points
+from smplit.mocap.fit.points import BLAZEPOSE_NAMES, BodyPoints, body_points, sole_points
 from smplit.mocap.fit.pose_prior import PosePrior
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.smoothing import smooth_curves, smooth_rotations
@@ -38,20 +38,18 @@ _RATE = {"rotations": 0.03, "trans": 0.03, "betas": 0.05}
 _PRECONDITION = 0.05  # s
 _GUESS_CUTOFF = 4.0  # Hz, of the first guess when nothing is fitted
 _PRIOR_EVERY = 15  # steps between two choices of each frame's component of the pose prior
-_FOOT_LANDMARKS = ("left_ankle", "left_foot_index", "right_ankle", "right_foot_index")
 
 
 @dataclass
 class Ground:
-    """What stage "world" knows: contacts (T,4), and whether the camera's centre stands still.
+    """What stage "world" knows: contacts (T,4) of the sole points, and the floor.
 
-    `up` (3,) and `floor` (4,): the up direction in the first camera's axes, and the height along it
-    at which each foot point of `CONTACT_NAMES` stands.
+    `up` (3,) is the up direction in the first camera's axes, `floor` m the floor's height along it.
     """
 
     contacts: np.ndarray
     up: np.ndarray
-    floor: np.ndarray
+    floor: float
 
 
 @dataclass
@@ -137,7 +135,7 @@ class BodyFitter:
         self.to_first = torch.as_tensor(np.transpose(camera.rotation, (0, 2, 1)), dtype=torch.float32)
         self.K = torch.as_tensor(camera.K, dtype=torch.float32)
         self.betas = torch.zeros(10)
-        self.points = body_points(body, self.betas)
+        self.points, self.soles = body_points(body, self.betas), sole_points(body, self.betas)
         self._steps_done = 0
         windows = len(self._windows())
         self._steps_total = _ITERATIONS["shape"] + windows * (_ITERATIONS["view"] + _ITERATIONS["world"])
@@ -188,7 +186,7 @@ class BodyFitter:
         part = _select(targets, chosen)
         part.times = torch.arange(len(chosen)) * 1e3  # so far apart that no smoothness acts between them
         _, _, self.betas = self._optimise(sixd_from_matrix(rotations[chosen]), trans[chosen], part, "shape", fit_shape=True)
-        self.points = body_points(self.body, self.betas)
+        self.points, self.soles = body_points(self.body, self.betas), sole_points(self.body, self.betas)
         rotations, trans = self._closed_form(targets)
         return self._fit_windows(sixd_from_matrix(rotations), trans, targets, "view", None)
 
@@ -301,21 +299,20 @@ class BodyFitter:
         turning = energy.second_difference(torch.cat([root, local[:, 1:]], 1), targets.times)
         total = total + (turning**2).sum() / s.turning**2 / 2.0
         if ground is not None:
-            total = total + self._ground_energy(marks, joints, trans, targets, ground)
+            total = total + self._ground_energy(rotations, joints, trans, targets, ground)
         return total
 
-    def _ground_energy(self, marks: Tensor, joints: Tensor, trans: Tensor, targets: _Targets, ground: Ground) -> Tensor:
+    def _ground_energy(self, rotations: Tensor, joints: Tensor, trans: Tensor, targets: _Targets, ground: Ground) -> Tensor:
         s = self.sigmas
-        names = [BLAZEPOSE_NAMES[i] for i in self.points.landmarks]
-        feet = marks[:, [names.index(n) for n in _FOOT_LANDMARKS]] + trans[:, None]
-        feet = feet @ targets.to_first.transpose(1, 2)
+        soles = (self.soles.positions(rotations, joints) + trans[:, None]) @ targets.to_first.transpose(1, 2)
         contacts = torch.as_tensor(ground.contacts, dtype=torch.float32)
         step = (targets.times[1:] - targets.times[:-1]).clamp(min=1e-3)[:, None, None]
         both = torch.minimum(contacts[1:], contacts[:-1])
-        speed = (((feet[1:] - feet[:-1]) / step) ** 2).sum(-1)
+        speed = (((soles[1:] - soles[:-1]) / step) ** 2).sum(-1)
         total = (both * speed).sum() / s.contact_speed**2
-        height = feet @ torch.as_tensor(ground.up, dtype=torch.float32) - torch.as_tensor(ground.floor, dtype=torch.float32)
-        return total + (contacts * height**2).sum() / s.contact_height**2
+        # Robust: somebody may stand on a box.
+        height = (soles @ torch.as_tensor(ground.up, dtype=torch.float32) - ground.floor) / s.contact_height
+        return total + (contacts * energy.robust(height**2, s.contact_outlier)).sum()
 
 
 def _median_step(times: Tensor) -> float:

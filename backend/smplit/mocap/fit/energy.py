@@ -33,7 +33,8 @@ class Sigmas:
     pose_prior: float = 0.5  # an ordinary pose costs 1 / this^2
     shape: float = 1.0  # betas are in standard deviations already
     contact_speed: float = 0.05  # m/s of a planted foot point
-    contact_height: float = 0.01  # m of a planted foot point above its standing height
+    contact_height: float = 0.01  # m of a planted sole point above the floor
+    contact_outlier: float = 8.0  # sigmas beyond which the foot stands on something else
     wrist: float = 0.25  # rad, hand landmarks' palm orientation
     head: float = 0.15  # rad, face landmarks' head orientation
 

@@ -85,3 +85,34 @@ def body_points(model: BodyModel, betas: Tensor) -> BodyPoints:
         offsets.append(base - rest[joint] + shift)
         trust.append(weight)
     return BodyPoints(landmarks, joints, torch.stack(offsets), torch.tensor(trust, device=rest.device))
+
+
+_SOLES = (("left_ankle", "left_heel"), ("left_foot", "left_big_toe"), ("right_ankle", "right_heel"), ("right_foot", "right_big_toe"))
+
+
+@dataclass
+class SolePoints:
+    """Heel and toe points under both feet, in the order of `motion.CONTACT_NAMES`: joint (4,) and rest offset (4,3)."""
+
+    joints: list[int]
+    offsets: Tensor
+
+    def positions(self, rotations: Tensor, joints: Tensor) -> Tensor:
+        """(T,22,3,3) global rotations and (T,22,3) m joints -> (T,4,3) m, same frame."""
+        return joints[:, self.joints] + (rotations[:, self.joints] @ self.offsets[None, :, :, None])[..., 0]
+
+
+def sole_points(model: BodyModel, betas: Tensor) -> SolePoints:
+    """Where the feet of one shape (10,) touch the floor when they stand flat at rest."""
+    rest, surface = model.rest_joints(betas), model.rest_surface_points(betas)
+    names = list(SURFACE_POINTS)
+    feet = [names.index(n) for n in ("left_heel", "right_heel", "left_big_toe", "right_big_toe")]
+    # The lowest of heels and toes, less the toe vertex's height above the sole.
+    sole = surface[feet, 1].min() - 0.01
+    joints, offsets = [], []
+    for joint_name, point in _SOLES:
+        joint = JOINT_NAMES.index(joint_name)
+        offset = surface[names.index(point)] - rest[joint]
+        joints.append(joint)
+        offsets.append(torch.stack([offset[0] * 0, sole - rest[joint, 1], offset[2]]))
+    return SolePoints(joints, torch.stack(offsets))

@@ -15,6 +15,7 @@ from smplit.motion import BODY_JOINTS
 
 _J = {name: i for i, name in enumerate(BODY_JOINTS)}
 _REACH = 0.9985  # of the leg's full length: a fully straight knee snaps
+_FLOOR_REACH = 0.12  # m from the floor within which a planted foot stands on it
 _EASE = 0.06  # s: smoothing of the shift curve
 
 
@@ -70,7 +71,8 @@ def _foot_shift(soles: np.ndarray, contacts: np.ndarray, times: np.ndarray) -> n
             piece = slice(first, last)
             inside = contacts[piece, point][:, None]
             target = (soles[piece, point] * inside).sum(0) / inside.sum()
-            target[2] = 0.0
+            if abs(target[2]) < _FLOOR_REACH:  # higher or lower, the foot stands on something else
+                target[2] = 0.0
             needed[piece] += inside * (target - soles[piece, point])
             weight[piece] += inside[:, 0]
     known = weight > 0

@@ -9,17 +9,15 @@ import numpy as np
 import torch
 
 from smplit.body.kinematics import joint_transforms
-from smplit.body.model import SURFACE_POINTS, BodyModel
+from smplit.body.model import BodyModel
 from smplit.mocap.fit.body_fit import BodyFit, Ground
+from smplit.mocap.fit.points import sole_points
 from smplit.mocap.observations import CameraMotion
 from smplit.mocap.world import contacts as contact
 from smplit.mocap.world import gravity
 from smplit.mocap.world.foot_lock import lock_feet
-from smplit.motion import BODY_JOINTS, PARENTS
+from smplit.motion import PARENTS
 
-_J = {name: i for i, name in enumerate(BODY_JOINTS)}
-# Sole points: below the ankle (heel) and below the toes, each side.
-_SOLES = (("left_ankle", "left_heel"), ("left_foot", "left_big_toe"), ("right_ankle", "right_heel"), ("right_foot", "right_big_toe"))
 _LEGS_SEEN = 0.35  # mean leg confidence below which feet decide nothing
 
 
@@ -57,23 +55,11 @@ def body_in_axes(body: BodyModel, fit: BodyFit, to_axes: np.ndarray) -> tuple[np
     betas = torch.as_tensor(fit.betas)
     rest = body.rest_joints(betas)
     rotations, joints = joint_transforms(torch.as_tensor(fit.rotations, dtype=torch.float32), rest[:22])
-    surface = body.rest_surface_points(betas)
-    names = list(SURFACE_POINTS)
-    soles = []
-    for joint, point in _SOLES:
-        offset = surface[names.index(point)] - rest[_J[joint]]
-        offset = torch.stack([offset[0] * 0, _sole_height(surface, names) - rest[_J[joint], 1], offset[2]])
-        soles.append(joints[:, _J[joint]] + rotations[:, _J[joint]] @ offset)
+    soles = sole_points(body, betas).positions(rotations, joints)
     turn = torch.as_tensor(to_axes, dtype=torch.float32)
     trans = torch.as_tensor(fit.trans, dtype=torch.float32)[:, None]
     place = lambda points: ((points + trans) @ turn.transpose(1, 2)).numpy().astype(np.float64)
-    return (turn[:, None] @ rotations).numpy().astype(np.float64), place(joints), place(torch.stack(soles, 1))
-
-
-def _sole_height(surface: torch.Tensor, names: list[str]) -> torch.Tensor:
-    """Rest height of the sole: the lowest of heels and toes, less the toe vertex's height above it."""
-    feet = [names.index(n) for n in ("left_heel", "right_heel", "left_big_toe", "right_big_toe")]
-    return surface[feet, 1].min() - 0.01
+    return (turn[:, None] @ rotations).numpy().astype(np.float64), place(joints), place(soles)
 
 
 def shot_up(body: BodyModel, people: list[PersonTrack], camera: CameraMotion) -> np.ndarray:
@@ -99,18 +85,12 @@ def shot_up(body: BodyModel, people: list[PersonTrack], camera: CameraMotion) ->
 
 
 def find_ground(body: BodyModel, person: PersonTrack, up: np.ndarray, camera: CameraMotion) -> Ground | None:
-    """Contacts and standing heights for the fit's world stage; None when the legs are unseen."""
+    """Contacts and the floor's height for the fit's world stage; None when the legs are unseen."""
     if not person.legs_seen:
         return None
-    _, joints, soles = body_in_axes(body, person.fit, np.transpose(person.camera_rotation, (0, 2, 1)))
+    _, _, soles = body_in_axes(body, person.fit, np.transpose(person.camera_rotation, (0, 2, 1)))
     contacts = contact.foot_contacts(soles, up, person.times, camera.kind == "travelling") * person.legs[:, None]
-    feet = np.stack([joints[:, _J["left_ankle"]], soles[:, 1], joints[:, _J["right_ankle"]], soles[:, 3]], 1)
-    heights = feet @ up
-    floor = np.array([_weighted_median(heights[:, i], contacts[:, i]) for i in range(4)])
-    # Both feet stand on one floor.
-    floor[[0, 2]] = floor[[0, 2]].mean()
-    floor[[1, 3]] = floor[[1, 3]].mean()
-    return Ground(contacts, up, floor)
+    return Ground(contacts, up, _weighted_median((soles @ up).ravel(), contacts.ravel()))
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
