@@ -19,7 +19,7 @@ from .body_file import NUM_BETAS, Body
 
 Step = Callable[[bpy.types.Object], None]
 _COLOURS = (  # calm, told apart at a glance; linear RGB
-    (0.42, 0.48, 0.55), (0.60, 0.44, 0.34), (0.40, 0.52, 0.40), (0.55, 0.42, 0.52), (0.58, 0.53, 0.36), (0.36, 0.50, 0.54),
+    (0.58, 0.65, 0.74), (0.76, 0.57, 0.45), (0.54, 0.68, 0.53), (0.70, 0.55, 0.68), (0.75, 0.69, 0.48), (0.48, 0.66, 0.71),
 )
 _BETA_RANGE = 5.0
 _NAMED_RANGE = (0.0, 1.0)
