@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 from smplit.video.camera_motion import CameraTracker
+from smplit.video.camera_scale import Feet, metric_ground
 
 WIDTH, HEIGHT, FOCAL = 640, 360, 620.0
 K = np.array([[FOCAL, 0.0, WIDTH / 2], [0.0, FOCAL, HEIGHT / 2], [0.0, 0.0, 1.0]])
@@ -27,17 +28,20 @@ class Place:
             self._plane(rng, [-30, -12, 32], right, down, 60, 14),
             self._plane(rng, [-9, -12, -10], ahead, down, 42, 13.6),
             self._plane(rng, [9, -12, -10], ahead, down, 42, 13.6),
-            self._plane(rng, [-9, 1.6, -10], right, ahead, 18, 42),
+            self._plane(rng, [-9, 1.6, -10], right, ahead, 18, 42, slabs=400),
         ]
         for x, z in ((-5, 16), (4, 14), (-3, 11), (5, 10), (-4.5, 8), (2.6, 7.5)):
             self.planes.append(self._plane(rng, [x, -1.5, z], right, down, 0.7, 3.1))
 
     @staticmethod
-    def _plane(rng, corner, along, across, length, width):
+    def _plane(rng, corner, along, across, length, width, slabs=0):
+        """`slabs`: light and dark rectangles on it, 0.3 m by 1 m: what gives grazing ground its corners."""
         size = int(width * TEXELS), int(length * TEXELS)
-        fine, coarse = rng.normal(size=size), rng.normal(size=(size[0] // 8 + 2, size[1] // 8 + 2))
-        coarse = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)
-        texture = 125 + 30 * cv2.GaussianBlur(fine, (0, 0), 1.2) * 3 + 30 * coarse
+        fine = cv2.GaussianBlur(rng.normal(size=size), (0, 0), 1.2)
+        coarse = cv2.resize(rng.normal(size=(size[0] // 8 + 2, size[1] // 8 + 2)), size[::-1], interpolation=cv2.INTER_CUBIC)
+        texture = 125 + 22 * fine / fine.std() + 30 * coarse
+        for x, y, shade in zip(rng.integers(0, size[1], slabs), rng.integers(0, size[0], slabs), rng.choice([-90, 90], slabs), strict=True):
+            texture[y : y + TEXELS, x : x + TEXELS // 3] += shade
         axes = np.stack([np.asarray(along) / TEXELS, np.asarray(across) / TEXELS, np.asarray(corner, float)], 1)
         return np.clip(texture, 1, 255).astype(np.uint8), axes
 
@@ -219,15 +223,13 @@ def test_an_unknown_mode_and_an_empty_shot_are_refused():
         CameraTracker(WIDTH, HEIGHT).finish(K)
 
 
-def test_the_ground_of_a_travelling_shot_lies_where_it_was_drawn():
+def test_the_ground_under_somebodys_feet_makes_the_path_metric():
     centres = np.arange(50)[:, None] * np.array([0.0, 0.0, 0.08])
     found = track(np.tile(LOOKS_AHEAD, (50, 1, 1)), centres)
-    metres = (scaled(found.path, centres)[-1] / found.path[-1])[2]
-    points = found.points * metres
-    # Ground is 1.6 m below, fronts 9 m to the sides: nothing may lie beyond them.
-    assert len(points) > 60
-    assert (points[:, 1] < 1.8).mean() > 0.95
-    ground = points[(points[:, 1] > 1.2) & (np.abs(points[:, 0]) < 6)]
-    assert len(ground) > 20
-    assert np.median(ground[:, 1]) == pytest.approx(1.6, abs=0.06)
-    assert (np.abs(points[:, 0]) < 10.5).mean() > 0.95
+    # Somebody walks 8 m ahead on the ground, 1.6 m below the camera, and is not drawn.
+    foot = np.tile([0.3, 1.6, 8.0], (50, 1))
+    feet = Feet(np.arange(50), foot[:, :2] / foot[:, 2:] * FOCAL + K[:2, 2], foot[:, 2], np.ones(50))
+    ground = metric_ground(found.rotation, found.path, found.points, found.points_frame, K, feet)
+    assert np.linalg.norm(ground.metres * found.path - centres, axis=1).max() < 0.05 * np.linalg.norm(centres[-1])
+    assert np.degrees(np.arccos(-ground.up[1])) < 2.0
+    assert ground.height == pytest.approx(1.6, rel=0.05)
