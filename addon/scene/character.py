@@ -226,11 +226,6 @@ class Character:
 
     def remove(self) -> None:
         """Takes this person's data-blocks out of the file."""
-        for thing in (self.surface, self.armature):
-            if thing is not None:
-                data = thing.data
-                bpy.data.objects.remove(thing)
-                if data.users == 0:
-                    bpy.data.batch_remove([data])
+        marks.remove(thing for thing in (self.surface, self.armature) if thing is not None)
         roles = (f"pose {self.number}", f"face {self.number}")
         bpy.data.batch_remove([action for action in bpy.data.actions if any(marks.is_marked(action, self._result, role) for role in roles)])

@@ -40,6 +40,17 @@ def marked(blocks: Iterable[bpy.types.ID], result: str) -> list[bpy.types.ID]:
     return [block for block in blocks if block.get(PROP_RESULT) == result]
 
 
+def remove(objects: Iterable[bpy.types.Object]) -> None:
+    """Removes objects with their meshes, armatures, cameras and footage, as far as nobody else uses those."""
+    for thing in objects:
+        data = thing.data
+        images = {background.image for background in data.background_images} if thing.type == "CAMERA" else set()
+        bpy.data.objects.remove(thing)
+        if data.users == 0:
+            bpy.data.batch_remove([data])
+        bpy.data.batch_remove([image for image in images if image is not None and image.users == 0])
+
+
 def name_with(stem: str, ending: str) -> str:
     """`stem` + `ending`, with the stem cut between characters where the whole would be too long for Blender."""
     room = _NAME_BYTES - len(ending.encode())

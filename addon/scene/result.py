@@ -8,7 +8,7 @@
     writer.finish()                           # no more chunks; step() goes on until `done`
     writer.flush()                            # instead of a timer: all that is waiting, at once
     writer.discard()                          # cancelled: takes everything out again
-    writer.after_undo()                       # from the undo_post and redo_post handlers
+    writer.after_undo()                       # from the undo_post and redo_post handlers; then remove_halves()
 
 One writer per video of a job. `arrays` are the entries of a motion file (DESIGN 3) cut to the chunk's
 frames; `betas`, `mocap_frame_rate`, `expression_names` and `camera_K` come with the person's first chunk.
@@ -34,6 +34,8 @@ from .character import Character
 from .shot import Shot
 from .timing import Clock
 
+_PROP_UNFINISHED = "smplit_unfinished"  # on the result's collection until everything is in the scene
+_finished: set[str] = set()  # results that this session has brought in whole
 TICK_BUDGET = 0.012  # s; the longest single piece of work comes on top, and a tick should stay below 0.03
 
 
@@ -132,6 +134,9 @@ class ResultWriter:
         complete = self._advance(scene, self._body.result(), deadline)
         if complete and self._finishing:
             self.done = True
+            _finished.add(self._id)
+            if (collection := self.collection) is not None:
+                collection.pop(_PROP_UNFINISHED, None)
             _push_undo(f"Capture {self._stem}")
         return complete
 
@@ -152,7 +157,9 @@ class ResultWriter:
         return all(character.tidy(deadline) for character in self._people.values())
 
     def _top_collection(self, scene: bpy.types.Scene) -> bpy.types.Collection:
-        return self._make_collection(marks.name_with(self._stem, ""), "result", scene.collection)
+        collection = self._make_collection(marks.name_with(self._stem, ""), "result", scene.collection)
+        collection[_PROP_UNFINISHED] = True
+        return collection
 
     def _person_collection(self, scene: bpy.types.Scene, character: Character) -> bpy.types.Collection:
         return self._make_collection(character.name, f"person {character.number}", self._top_collection(scene))
@@ -177,17 +184,27 @@ class ResultWriter:
     def discard(self) -> None:
         """Takes out of the file whatever this writer has put in; what the user added meanwhile stays in the scene."""
         self.finish()
-        for character in self._people.values():
-            character.remove()
-        if self._shot is not None:
-            self._shot.remove()
-        scene = bpy.data.scenes.get(self._scene) or bpy.context.scene
-        for collection in marks.marked(bpy.data.collections, self._id):
-            theirs = [child for child in collection.children if child.get(marks.PROP_RESULT) != self._id]
-            _link_missing(scene.collection.children, theirs)
-            _link_missing(scene.collection.objects, collection.objects)
-            bpy.data.collections.remove(collection)
+        _take_out(self._id, bpy.data.scenes.get(self._scene) or bpy.context.scene)
         self.done = True
+
+
+def remove_halves() -> None:
+    """After an undo: an undo step that the user made while a result came in holds half of it, and whoever
+    undoes the result means all of it. A half whose other half was never here is left alone."""
+    for collection in [c for c in bpy.data.collections if _PROP_UNFINISHED in c]:
+        if (result := collection.get(marks.PROP_RESULT)) in _finished:
+            _take_out(result, bpy.context.scene)
+
+
+def _take_out(result: str, scene: bpy.types.Scene) -> None:
+    """Removes a result's data-blocks; users' objects in its collections go to the scene's own."""
+    marks.remove(marks.marked(bpy.data.objects, result))
+    bpy.data.batch_remove(marks.marked(bpy.data.actions, result))
+    for collection in marks.marked(bpy.data.collections, result):
+        theirs = [child for child in collection.children if child.get(marks.PROP_RESULT) != result]
+        _link_missing(scene.collection.children, theirs)
+        _link_missing(scene.collection.objects, collection.objects)
+        bpy.data.collections.remove(collection)
 
 
 def _link_missing(members: bpy.types.bpy_prop_collection, things: Iterable[bpy.types.ID]) -> None:

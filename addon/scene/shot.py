@@ -119,12 +119,7 @@ class Shot:
 
     def remove(self) -> None:
         """Takes the camera and its actions out of the file; the footage too where nobody else uses it."""
-        camera = self.camera
-        if camera is not None:
-            data = camera.data
-            images = {background.image for background in data.background_images if background.image is not None}
-            bpy.data.objects.remove(camera)
-            bpy.data.cameras.remove(data)
-            bpy.data.batch_remove([image for image in images if image.users == 0])
+        if (camera := self.camera) is not None:
+            marks.remove([camera])
         roles = ("camera moves", "camera lens")
         bpy.data.batch_remove([action for action in bpy.data.actions if any(marks.is_marked(action, self._result, role) for role in roles)])

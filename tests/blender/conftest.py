@@ -123,6 +123,7 @@ def pytest_sessionfinish(session, exitstatus):
 def pytest_unconfigure(config):
     """Blender 4.2 crashes and 4.5 hangs at exit while classes or timers are registered: leave without it."""
     shutil.rmtree(USER_FOLDER, ignore_errors=True)
+    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
     status = getattr(config, "smplit_exit_status", None)
     if status is not None:
         sys.stdout.flush()

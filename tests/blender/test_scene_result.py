@@ -5,7 +5,7 @@ import bpy
 import numpy as np
 import pytest
 from bl_ext.user_default.smplit.scene.actions import curves_of
-from bl_ext.user_default.smplit.scene.result import ResultWriter
+from bl_ext.user_default.smplit.scene.result import ResultWriter, remove_halves
 from bl_ext.user_default.smplit.shared import errors
 
 NAMES = np.array(["smile", "jawOpen", "blink"])
@@ -167,6 +167,32 @@ def test_an_undo_to_a_moment_with_part_of_the_result_goes_on_from_there(write, e
     assert {len(curve.keyframe_points) for curve in curves_of(armature.animation_data.action)[0]} == {90}
     assert len(of_type("MESH")) == len(of_type("CAMERA")) == 1
     assert len(bpy.data.actions) == 3
+
+
+def test_undoing_a_result_leaves_no_half_of_it_behind(write, empty_file):
+    """The user worked while it came in, so an undo step holds what had arrived by then."""
+    before = counts()
+    entries = motion_of(90)
+    writer = write(entries, [(0, 30)])
+    bpy.data.objects.new("Theirs", None)
+    bpy.ops.ed.undo_push(message="the user adds something")
+    write(entries, [(30, 90)], writer=writer, end=True)
+    bpy.ops.ed.undo()
+    assert of_type("ARMATURE"), "Blender's own undo brings the half back"
+    remove_halves()
+    assert counts() == {**before, "objects": before["objects"] + 1} and "Theirs" in bpy.data.objects
+    bpy.ops.ed.redo()
+    remove_halves()
+    (armature,) = of_type("ARMATURE")
+    assert {len(curve.keyframe_points) for curve in curves_of(armature.animation_data.action)[0]} == {90}
+
+
+def test_half_a_result_in_a_file_saved_meanwhile_is_kept(write, empty_file, tmp_path):
+    write(motion_of(90), [(0, 30)])
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
+    remove_halves()
+    assert len(of_type("ARMATURE")) == 1
 
 
 @pytest.mark.parametrize("steps", [1, 3, 10, 40])
