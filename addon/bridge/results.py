@@ -13,7 +13,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..scene.result import ResultWriter
+from ..scene.result import ResultWriter, remove_halves
 from ..shared import errors, protocol
 from .jobs import Job
 
@@ -114,6 +114,7 @@ class Results:
         """Blender went to an earlier or later moment."""
         for writer in self._writers.values():
             writer.after_undo()
+        remove_halves()
 
     def forget(self) -> None:
         """Another file is open: what was on its way belongs to the old one."""
