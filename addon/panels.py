@@ -21,7 +21,7 @@ _STATE_WORDS = {
     states.RESTARTING: "Backend starts again", states.FAILED: "Backend is not there",
 }
 _LINE = 38  # characters of a line of text at the sidebar's usual width
-_SIZE = "1.5 GB"
+_SIZE = "1.6 GB"  # on disk, without an NVIDIA card
 
 
 class _Sidebar:

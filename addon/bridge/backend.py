@@ -192,7 +192,7 @@ class Backend:
 
     def _last_words(self) -> str:
         lines = log_tail(self.log, 1) if self.log is not None else ""
-        return f" ({lines.strip()[:160]})" if lines.strip() and not lines.startswith("---") else ""
+        return f" ({lines.strip()[-160:]})" if lines.strip() and not lines.startswith("---") else ""
 
     # Requests
 
