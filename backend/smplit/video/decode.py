@@ -92,8 +92,9 @@ class VideoReader:
         self._start, self._stop = start, stop
         self._container = _open(self.path)
         try:
-            self._stream = self._container.streams.video[0]
+            self._stream = next(s for s in self._container.streams.video if not _is_cover(s))
             self._stream.thread_type = "AUTO"
+            self._decoded = self._container.decode(self._stream)
             self._first = self._first_frame()
             self.info = self._describe()
         except BaseException:
@@ -108,7 +109,7 @@ class VideoReader:
 
     def _first_frame(self) -> av.VideoFrame:
         try:
-            frame = next(iter(self._container.decode(self._stream)), None)
+            frame = next(self._decoded, None)
         except (av.FFmpegError, ValueError) as error:
             raise BadInput(f"'{self.path}' cannot be decoded ({error}).", "Re-encode it as H.264 MP4, or use another file.", "undecodable") from error
         if frame is None:
@@ -117,7 +118,7 @@ class VideoReader:
 
     def _describe(self) -> VideoInfo:
         stream = self._stream
-        rotation = int(round(-(getattr(self._first, "rotation", 0) or 0))) % 360
+        rotation = round(-self._first.rotation) % 360
         width, height = self._first.width, self._first.height
         if rotation in (90, 270):
             width, height = height, width
@@ -135,10 +136,9 @@ class VideoReader:
 
     def _frames(self) -> Iterator[av.VideoFrame]:
         yield self._first
-        decoded = self._container.decode(self._stream)
         while True:
             try:
-                yield next(decoded)
+                yield next(self._decoded)
             except StopIteration:
                 return
             except (av.FFmpegError, ValueError) as error:
@@ -202,8 +202,7 @@ def _open(path: Path):
 
 
 def _is_cover(stream) -> bool:
-    disposition = getattr(stream, "disposition", None)
-    return bool(disposition and "attached_pic" in str(disposition).lower())
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
 def _focal_from_tags(tags: dict[str, str], width: int, height: int) -> float | None:
