@@ -3,8 +3,8 @@
 
 Colour and brightness alone mistake a flash, a fast pan or a 5 fps video for a cut. A frame that
 differs much is therefore compared block by block: after a pan or a flash most textured blocks of
-the last picture are still found nearby (normalised correlation ignores brightness), after a cut
-hardly any is.
+the last picture are still found nearby (normalised correlation ignores brightness) and neighbours
+moved alike; after a cut a plain edge may resemble another one, but neighbours disagree.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ _BLOCK = 20
 _REACH = 20  # px, of 160: how far a block may move between two frames
 _CHANGE = 9.0  # grey levels: smaller mean differences are never a cut
 _FOUND = 0.7  # normalised correlation from which a block counts as found again
+_ALIKE = 3.0  # px, of 160: neighbouring blocks of one picture move alike within this
 _TEXTURE = 6.0  # grey levels: standard deviation below which a block says nothing
 _CUT_BELOW = 0.25  # share of blocks found again
 
@@ -43,16 +44,34 @@ def _share_found(last: np.ndarray, now: np.ndarray) -> float:
 
     A picture that loses all its texture (fade to black) has lost its blocks, so it counts as a cut.
     """
-    height, width = last.shape
-    found = total = 0
-    for y in range(0, height - _BLOCK + 1, _BLOCK):
-        for x in range(0, width - _BLOCK + 1, _BLOCK):
+    rows, columns = last.shape[0] // _BLOCK, last.shape[1] // _BLOCK
+    moved = np.full((rows + 2, columns + 2, 2), np.nan)  # px x, y; a rim of nothing spares the border cases
+    textured = 0
+    for row in range(rows):
+        for column in range(columns):
+            y, x = row * _BLOCK, column * _BLOCK
             block = last[y : y + _BLOCK, x : x + _BLOCK]
             if block.std() < _TEXTURE:
                 continue
-            around = now[max(0, y - _REACH) : y + _BLOCK + _REACH, max(0, x - _REACH) : x + _BLOCK + _REACH]
-            found += cv2.matchTemplate(around, block, cv2.TM_CCOEFF_NORMED).max() >= _FOUND
-            total += 1
-    if total == 0:
+            textured += 1
+            left, top = max(0, x - _REACH), max(0, y - _REACH)
+            _, best, _, place = cv2.minMaxLoc(
+                cv2.matchTemplate(now[top : y + _BLOCK + _REACH, left : x + _BLOCK + _REACH], block, cv2.TM_CCOEFF_NORMED)
+            )
+            if best >= _FOUND:
+                moved[row + 1, column + 1] = left + place[0] - x, top + place[1] - y
+    if textured == 0:
         return 1.0 if now.std() < _TEXTURE else 0.0
-    return found / total
+    return _supported(moved) / textured
+
+
+def _supported(moved: np.ndarray) -> int:
+    """How many blocks of (R,C,2) px, with a rim of nan, moved like at least two of their eight neighbours."""
+    inner = moved[1:-1, 1:-1]
+    height, width = inner.shape[:2]
+    alike = np.zeros((height, width), int)
+    for down in range(3):
+        for right in range(3):
+            if (down, right) != (1, 1):
+                alike += np.linalg.norm(moved[down : down + height, right : right + width] - inner, axis=-1) <= _ALIKE
+    return int((alike >= 2).sum())
