@@ -86,6 +86,20 @@ def _mirror() -> str:
     raise Cannot("no Debian package source is configured")
 
 
+def _sample() -> Path:
+    """The demo's sample clip.
+
+    Raises:
+        Cannot: it cannot be downloaded.
+    """
+    import demo
+
+    try:
+        return demo.sample(ROOT / "out" / "sample")
+    except demo.DemoFailed as error:
+        raise Cannot(str(error)) from error
+
+
 class Backend:
     """`smplit serve` on this side of the wall, for the length of a with-block."""
 
@@ -167,19 +181,18 @@ def _limited(command: list[str], seconds: int) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("video", type=Path, nargs="?", default=ROOT.parent / "shared" / "videos" / "squats_5fps_portrait.mp4")
+    parser.add_argument("video", type=Path, nargs="?", help="default: the demo's sample")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "out" / "window", help="folder for the pictures")
     parser.add_argument("--root", type=Path, default=ROOT / "out" / "window" / "root", help="folder of the Debian with Blender")
     arguments = parser.parse_args()
     try:
-        if not arguments.video.is_file():
-            raise Cannot(f"there is no video '{arguments.video}'")
         make_root(arguments.root.resolve())
+        video = arguments.video or _sample()
     except Cannot as reason:
         print(f"skipped: {reason}", file=sys.stderr)
         return CANNOT
     arguments.output.mkdir(parents=True, exist_ok=True)
-    return run_session(arguments.root.resolve(), arguments.output.resolve(), arguments.video.resolve())
+    return run_session(arguments.root.resolve(), arguments.output.resolve(), video.resolve())
 
 
 if __name__ == "__main__":

@@ -110,8 +110,10 @@ class SMPLIT_OT_capture_video(bpy.types.Operator):
 
     def _params(self) -> dict[str, object]:
         """The options as the fields of CaptureOptions."""
-        names = ("body", "hands", "face", "fit", "trajectory", "camera", "people", "flip_eval", "visualize", "device", "seed")
+        names = ("body", "hands", "face", "fit", "trajectory", "camera", "people", "flip_eval", "visualize", "seed")
         params = {name: getattr(self, name) for name in names}
+        if self.device != "auto":  # else the backend's own, from the preferences
+            params["device"] = self.device
         return {**params, "focal": self.focal or None, "range": self.range or None}
 
 
