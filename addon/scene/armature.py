@@ -40,7 +40,7 @@ def build_armature(name: str, body: Body, betas: np.ndarray, collection: bpy.typ
     tails = skeleton.bone_tails(joints, body.rest_vertices(betas), body.weights)
     _add_bones(armature, joints, tails, floor_lift(body, betas))
     _sort_and_colour(data)
-    data.display_type = "OCTAHEDRAL"
+    data.display_type = "STICK"  # drawn in front, anything wider would hide the body
     armature.show_in_front = True
     for bone in armature.pose.bones[1:]:
         bone.lock_location = (True, True, True)

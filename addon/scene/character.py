@@ -46,7 +46,7 @@ class Character:
         self._start_over()
 
     def _start_over(self) -> None:
-        self._started = self._clothed = self._built = self._framed = False
+        self._started = self._clothed = self._built = False
         self._steps: Iterator[mesh.Step] | None = None
         self._pose = Track(pose_channels(), self.name, self._result, f"pose {self.number}", quaternions=motion.NUM_JOINTS)
         self._face: Track | None = None
@@ -103,15 +103,14 @@ class Character:
         """The scene frame of the last key so far."""
         return float(self._pose.frames.max(initial=0.0))
 
-    def path(self) -> np.ndarray | None:
-        """(N,3) m where the body is, the first time that keys stand; None before and after."""
+    def path(self) -> np.ndarray:
+        """(N,3) m: feet and head, roughly, at all keys so far; N is 0 when there are none."""
         armature = self.armature
-        if self._framed or armature is None or not len(self._pose.frames):
-            return None
-        self._framed = True
+        if armature is None:
+            return np.zeros((0, 3))
         bone = armature.data.bones[skeleton.JOINT_NAMES[0]]
-        location = self._pose.values[-3:].T @ np.array(bone.matrix_local.to_3x3()).T + np.array(bone.head_local)
-        return np.concatenate([location - (0.0, 0.0, 0.9), location + (0.0, 0.0, 0.8)])
+        pelvis = self._pose.values[-3:].T @ np.array(bone.matrix_local.to_3x3()).T + np.array(bone.head_local)
+        return np.concatenate([pelvis - (0.0, 0.0, 0.9), pelvis + (0.0, 0.0, 0.8)])
 
     def advance(self, body: Body, collection: Callable[[], bpy.types.Collection], deadline: float) -> bool:
         """Goes on building and keying until the deadline; True when everything that arrived stands.
@@ -218,9 +217,7 @@ class Character:
                 self._face.forget()
             return
         self.remove()
-        framed = self._framed
         self._start_over()
-        self._framed = framed
         self._waiting.extendleft(reversed(self._taken))
         self._taken.clear()
 

@@ -59,7 +59,7 @@ class ResultWriter:
         self._video = Path(video) if video is not None else None
         self._origin = origin
         self._id = uuid.uuid4().hex
-        self._finishing = False
+        self._finishing = self._framed = False
         self._scene = ""
         self._clock: Clock | None = None
         self._people: dict[int, Character] = {}
@@ -143,11 +143,11 @@ class ResultWriter:
     def _advance(self, scene: bpy.types.Scene, body: Body, deadline: float) -> bool:
         for character in list(self._people.values()):
             complete = character.advance(body, lambda c=character: self._person_collection(scene, c), deadline)
-            if (path := character.path()) is not None and character.number == self.people[0]:
-                viewport.frame_path(scene, path)
             viewport.extend_timeline(scene, character.last_frame)
             if not complete or time.perf_counter() > deadline:
                 return False
+        if not self._framed:
+            self._framed = viewport.frame_path(scene, np.concatenate([character.path() for character in self._people.values()]))
         if not self._finishing:
             return True
         # Only once the keys stand: the footage takes a moment to open.

@@ -19,12 +19,14 @@ def extend_timeline(scene: bpy.types.Scene, last_frame: float) -> None:
         scene.frame_end = last
 
 
-def frame_path(scene: bpy.types.Scene, points: np.ndarray) -> None:
-    """Moves the 3D views of a scene to look at points (N,3) m, from where they look now.
+def frame_path(scene: bpy.types.Scene, points: np.ndarray) -> bool:
+    """Moves the 3D views of a scene to look at points (N,3) m, from the side they look from now; False without points.
 
     Views through a camera or locked to something are the user's decision and stay. No operator is
     called: the selection, which Frame Selected would need, stays as well.
     """
+    if not len(points):
+        return False
     low, high = points.min(axis=0), points.max(axis=0)
     radius = max(float(np.linalg.norm(high - low)) / 2.0, _SMALLEST) * _MARGIN
     for window in bpy.context.window_manager.windows:
@@ -33,6 +35,7 @@ def frame_path(scene: bpy.types.Scene, points: np.ndarray) -> None:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
                 _look_at(area, (low + high) / 2.0, radius)
+    return True
 
 
 def _look_at(area: bpy.types.Area, centre: np.ndarray, radius: float) -> None:

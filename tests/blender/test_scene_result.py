@@ -275,6 +275,7 @@ def test_the_view_is_framed_once(write, empty_file):
     views[0].view_location, views[0].view_distance = (50, 50, 50), 1.0
     entries = motion_of(60)
     writer = write(entries, [(0, 30)])
+    assert views[0].view_distance < 10
     centre = np.array(views[0].view_location)
     assert np.linalg.norm(centre - (0, -0.5, 0.95)) < 1.0 and views[0].view_distance > 1.5
     views[0].view_location = (7, 7, 7)
