@@ -139,6 +139,8 @@ def run_session(root: Path, output: Path, video: Path) -> int:
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "home").mkdir(parents=True)
         shutil.copy(video, folder / video.name)
+    for picture in output.glob("*.png"):
+        picture.unlink()
     shutil.copy(build_extension.build(ROOT / "out" / "extension"), inside / "extension.zip")
     shutil.copy(SESSION, inside)
     with Backend(outside) as backend:

@@ -10,6 +10,8 @@ One zip for Blender 4.2 LTS to 5.x on Linux, Windows and macOS. It holds
     wheels/                 pyzmq for the Pythons of Blender, unmodified from the package registry
     backend/                the backend's own wheel (with the open model files) and the lock of its dependencies
 
+About 33 MB, of which the backend's wheel 24 (mostly landmark networks), pyzmq 6 and the body 3.
+
 pyzmq stays at 26.4: it has wheels per Python version. Of 27 there is one for 3.12 and later (abi3), which
 Blender leaves out as soon as one for 3.11 is listed too. Needs hatchling, which builds the wheel.
 """

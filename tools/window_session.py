@@ -68,7 +68,7 @@ def find_button(operator, across, found):
     """Looks for an operator's button down the sidebar: Ctrl C over a button copies its Python call."""
     _, _, sidebar = view()
     x = sidebar.x + int(sidebar.width * across)
-    for y in range(sidebar.y + sidebar.height - 30, sidebar.y + 40, -9):
+    for y in range(sidebar.y + sidebar.height - 30, sidebar.y + 40, -12):
         bpy.context.window_manager.clipboard = ""
         yield from move(x, y)
         yield from key("C", x, y)
@@ -82,14 +82,8 @@ def session():
     from bl_ext.user_default.smplit.bridge import pump
 
     bpy.context.preferences.view.smooth_view = 0
-    chosen = bpy.context.preferences.addons[EXTENSION].preferences
-    chosen.source, chosen.connection_file = "RUNNING", str(SESSION / "connection.json")
-    settings = bpy.context.scene.smplit_capture
-    settings.videos.add().path = VIDEO
-    settings.use_range, settings.range_start, settings.range_end = True, 0.0, SECONDS
     for thing in list(bpy.data.objects):  # the default cube would stand where the person stands
         bpy.data.objects.remove(thing)
-
     _, area, sidebar = view()
     area.spaces.active.show_region_ui = True
     yield 0.5  # the tab can be chosen after a first draw only
@@ -97,7 +91,16 @@ def session():
     area.tag_redraw()
     yield 0.5
     assert sidebar.active_panel_category == "SMPLit"
-    picture("1-tab")
+    picture("1-first-use")
+
+    chosen = bpy.context.preferences.addons[EXTENSION].preferences
+    chosen.source, chosen.connection_file = "RUNNING", str(SESSION / "connection.json")
+    settings = bpy.context.scene.smplit_capture
+    settings.videos.add().path = VIDEO
+    settings.use_range, settings.range_start, settings.range_end = True, 0.0, SECONDS
+    area.tag_redraw()
+    yield 0.5
+    picture("2-ready")
 
     found = []
     yield from find_button("smplit.capture_video", 0.5, found)
@@ -105,7 +108,7 @@ def session():
     yield from wait_for(lambda: len(pump.BACKEND.jobs) == 1, "the press becomes a job")
     job = next(iter(pump.BACKEND.jobs))
     yield from wait_for(lambda: job.fraction or not job.open, "progress", 120.0)
-    picture("2-running")
+    picture("3-running")
     yield from wait_for(lambda: not pump.is_unfinished(job), "the capture ends", 420.0)
     assert job.state == "done", f"{job.state}: {job.message} {job.remedy}"
     yield 0.5
@@ -123,7 +126,7 @@ def session():
     yield from wait_for(lambda: bpy.context.view_layer.objects.active == armature, "Select makes the character active")
     scene.frame_set(int((first + last) / 2))
     yield 1.0
-    picture("3-captured")
+    picture("4-captured")
 
 
 bpy.context.preferences.view.show_splash = False  # before the first draw: it would eat the first click
