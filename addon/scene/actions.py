@@ -56,3 +56,17 @@ def curves_of(action: bpy.types.Action) -> tuple[Iterable[bpy.types.FCurve], Cal
         return curve
 
     return bag.fcurves, add
+
+
+def assigned_curves(owner: bpy.types.ID) -> list[bpy.types.FCurve]:
+    """The F-curves that move `owner` now, from whatever action is assigned; changes nothing."""
+    animation = owner.animation_data
+    if animation is None or animation.action is None:
+        return []
+    if not hasattr(animation.action, "slots"):
+        return list(animation.action.fcurves)
+    if animation.action_slot is None:
+        return []
+    strips = [strip for layer in animation.action.layers for strip in layer.strips]
+    bags = [strip.channelbag(animation.action_slot) for strip in strips]
+    return [curve for bag in bags if bag is not None for curve in bag.fcurves]

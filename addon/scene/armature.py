@@ -16,7 +16,6 @@ from .body_file import Body
 
 # What the other modules, and a user's own scripts, find on an armature object.
 PROP_PERSON = "smplit_person"
-PROP_SOURCE = "smplit_source"
 PROP_BODY = "smplit_body"
 PROP_BETAS = "smplit_betas"  # shape the rest joints were built for
 PROP_PELVIS = "smplit_rest_pelvis"  # (3,) m, SMPL-X body frame: what `trans` is measured from

@@ -13,7 +13,7 @@ import numpy as np
 from ..shared import errors, motion
 from . import armature as rig
 from . import mesh, skeleton
-from .actions import curves_of
+from .actions import assigned_curves
 from .body_file import NUM_BETAS
 
 
@@ -84,14 +84,14 @@ def _frame_kept(scene: bpy.types.Scene) -> Iterator[None]:
 def _expression(armature: bpy.types.Object, frames: np.ndarray) -> tuple[tuple[str, ...] | None, np.ndarray | None]:
     """Names and values (T,E) of the body's expressions; None where no body or no animation of it is there."""
     body = next((child for child in armature.children if child.type == "MESH" and child.data.shape_keys is not None), None)
-    animation = body.data.shape_keys.animation_data if body is not None else None
-    if animation is None or animation.action is None:
+    curves = assigned_curves(body.data.shape_keys) if body is not None else []
+    if not curves:
         return None, None
     shapes = {mesh.beta_key_name(index) for index in range(NUM_BETAS)}
     blocks = [block for block in body.data.shape_keys.key_blocks[1:] if block.name not in shapes]
     values = np.array([np.full(len(frames), block.value) for block in blocks], np.float32)
     rows = {f'key_blocks["{block.name}"].value': row for row, block in enumerate(blocks)}
-    for curve in curves_of(animation.action)[0]:
+    for curve in curves:
         if curve.data_path in rows:
             values[rows[curve.data_path]] = [curve.evaluate(float(frame)) for frame in frames]
     return tuple(block.name for block in blocks), values.T

@@ -5,7 +5,7 @@ import bpy
 import numpy as np
 import pytest
 from bl_ext.user_default.smplit.scene import skeleton
-from bl_ext.user_default.smplit.scene.actions import Channel, curves_of
+from bl_ext.user_default.smplit.scene.actions import Channel, assigned_curves, curves_of
 from bl_ext.user_default.smplit.scene.animation import Track
 from mathutils import Matrix, Quaternion
 
@@ -204,6 +204,15 @@ def test_an_action_that_the_user_assigns_meanwhile_is_not_written_to(write):
     assert len(list(curves_of(ours)[0])) == 223
     assert tuple(ours.frame_range) == pytest.approx((1, 1 + 59 * 24 / 30))
     assert not (theirs.layers if hasattr(theirs, "layers") else theirs.fcurves)
+
+
+def test_reading_the_curves_of_a_users_action_changes_nothing(empty_file):
+    thing = bpy.data.objects.new("Thing", None)
+    assert assigned_curves(thing) == []
+    thing.animation_data_create().action = action = bpy.data.actions.new("empty")
+    assert assigned_curves(thing) == [] and not (action.layers if hasattr(action, "layers") else action.fcurves)
+    thing.keyframe_insert("location", frame=3)
+    assert sorted(curve.array_index for curve in assigned_curves(thing)) == [0, 1, 2]
 
 
 def test_work_stops_at_the_deadline_and_goes_on_from_there(empty_file):
