@@ -52,3 +52,12 @@ class CameraMotion:
     # (M,3) background points in the same axes and unit, (M,) frame of the shot each was found in; None likewise.
     points: np.ndarray | None = None
     points_frame: np.ndarray | None = None
+    # (N,3) m the camera's centre in the first frame's camera axes, once it is known in metres; zeros unless travelling.
+    centre: np.ndarray | None = None
+
+    def part(self, rows: slice) -> CameraMotion:
+        """The camera of some consecutive frames; background points are left out."""
+        cut = lambda values: None if values is None else values[rows]
+        return CameraMotion(
+            self.rotation[rows], self.kind, self.K, self.focal_source, self.residual[rows], cut(self.path), centre=cut(self.centre)
+        )

@@ -27,6 +27,7 @@ from smplit.mocap.observe import ShotObservations, observe
 from smplit.mocap.options import CaptureOptions
 from smplit.mocap.output import OutputFolder
 from smplit.mocap.world import placement
+from smplit.mocap.world.travel import place_travelling_camera
 from smplit.motion import Motion
 from smplit.progress import Reporter
 
@@ -125,13 +126,15 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
         person.fit = person.fitter.fit_view() if options.fit else person.fitter.first_guess()
         done += len(person.landmarks)
     tracks = [_track(person, shot) for person in people]
-    up = placement.shot_up(body, tracks, shot.camera)
+    up = placement.shot_up(body, tracks)
+    if shot.camera.kind == "travelling":
+        up = _place_camera(shot, body, people, tracks, up)
     if options.fit and options.trajectory != "none":
         for person, track in zip(people, tracks, strict=True):
-            ground = placement.find_ground(body, track, up, person.camera)
+            ground = placement.find_ground(body, track, up)
             if ground is not None:
                 person.fit = track.fit = person.fitter.fit_world(person.fit, ground)
-    placed = placement.place_people(body, tracks, up, shot.camera, in_place=options.trajectory == "none")
+    placed = placement.place_people(body, tracks, up, in_place=options.trajectory == "none")
     reporter.stage("fit", total, total)
     motions = []
     for person, track, place in zip(people, tracks, placed, strict=True):
@@ -139,6 +142,20 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
         motion = assemble_motion(person.landmarks, person.times, track.fit, place, person.hands, person.face, person.camera.K, body)
         motions.append((person.landmarks.person, motion))
     return motions
+
+
+def _place_camera(
+    shot: ShotObservations, body: BodyModel, people: list[_Person], tracks: list[placement.PersonTrack], up: np.ndarray
+) -> np.ndarray:
+    """Gives a travelling camera its place in metres where that can be known; returns the better up direction."""
+    placed = place_travelling_camera(shot.camera, shot.frame_times, body, tracks, up)
+    if placed is None:
+        return up
+    shot.camera.centre, ground = placed
+    for person, track in zip(people, tracks, strict=True):
+        person.camera.centre = shot.camera.centre[track.first : track.first + len(person.times)]
+        person.fitter.place_camera(person.camera.centre)
+    return placement.shot_up(body, tracks, ground)
 
 
 def _orient_extremities(person: _Person, body: BodyModel, options: CaptureOptions) -> tuple:
@@ -155,13 +172,12 @@ def _orient_extremities(person: _Person, body: BodyModel, options: CaptureOption
 
 def _cut_camera(shot: ShotObservations, landmarks: PersonLandmarks) -> tuple[np.ndarray, CameraMotion]:
     rows = slice(landmarks.first - shot.start, landmarks.first - shot.start + len(landmarks))
-    camera = shot.camera
-    return shot.frame_times[rows], CameraMotion(camera.rotation[rows], camera.kind, camera.K, camera.focal_source, camera.residual[rows])
+    return shot.frame_times[rows], shot.camera.part(rows)
 
 
 def _track(person: _Person, shot: ShotObservations) -> placement.PersonTrack:
     legs = person.landmarks.body_confidence[:, _LEG_LANDMARKS].mean(1) * person.landmarks.seen
-    return placement.PersonTrack(person.fit, person.landmarks.first - shot.start, person.times, person.camera.rotation, legs)
+    return placement.PersonTrack(person.fit, person.landmarks.first - shot.start, person.times, person.camera, legs)
 
 
 def _provenance(video: Path, body: BodyModel, options: CaptureOptions, person: int, shot: ShotObservations) -> dict:

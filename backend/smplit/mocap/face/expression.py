@@ -14,11 +14,11 @@ JAW_LIMITS = (-0.02, 0.5)  # rad
 _LEFT_OUT = ("jawOpen", "mouthClose", "tongueOut", "cheekPuff", "eyeLook")
 _POINT_SIGMA = 0.0015  # m: what a mesh point errs
 _TOGETHER = 8.0  # neighbouring points err alike: so many count as one
-_DEPTH_WEIGHT = 0.25  # depth errs about twice as much as the image plane
+_DEPTH_WEIGHT = 0.06  # the mesh's depth follows expressions poorly: a chin that drops stays where it is in depth
 _FLAME_SIGMA, _JAW_SIGMA = 1.0, 0.25
 # How strong an action usually gets. Rare ones must not stand in for the errors of the common ones.
 _ARKIT_SIGMA = {
-    "mouthSmile": 0.7, "mouthUpperUp": 0.5, "mouthLowerDown": 0.5, "mouthPucker": 0.5, "mouthFunnel": 0.5, "brow": 0.5, "eye": 0.6,
+    "mouthSmile": 0.7, "mouthUpperUp": 0.5, "mouthLowerDown": 0.25, "mouthPucker": 0.5, "mouthFunnel": 0.5, "brow": 0.5, "eye": 0.6,
     "mouthRoll": 0.3, "mouthStretch": 0.3, "mouthFrown": 0.4, "mouthDimple": 0.2, "mouthPress": 0.2, "mouthShrug": 0.25,
     "mouthLeft": 0.15, "mouthRight": 0.15, "cheekSquint": 0.25, "noseSneer": 0.3, "jaw": 0.08,
 }

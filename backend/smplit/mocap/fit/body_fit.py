@@ -31,7 +31,7 @@ from smplit.motion import PARENTS
 WINDOW, OVERLAP = 240, 24  # frames: memory is bounded by one window
 _SHAPE_FRAMES = 160  # frames that decide the shape: the best seen, spread over the clip
 _ITERATIONS = {"shape": 60, "view": 90, "world": 60}
-_RATE = {"rotations": 0.03, "trans": 0.03, "betas": 0.05}
+_RATE = {"rotations": 0.03, "trans": 0.03, "betas": 0.05, "lean": 0.02}
 # The unknowns are smoothed by a Gaussian of this width before use. It is no filter (the unknowns may
 # swing wider to make up for it) but a preconditioner: 90 steps then reach a lower energy than 300
 # without it, because the stiff high frequencies no longer hold the step size down.
@@ -72,12 +72,12 @@ class _Targets:
     direction_weights: Tensor
     times: Tensor
     to_first: Tensor
+    centre: Tensor
     K: Tensor
     wrists: Tensor | None
     wrist_weights: Tensor | None
     heads: Tensor | None
     head_weights: Tensor | None
-    translating: bool
 
     def window(self, frames: slice) -> _Targets:
         def cut(value):
@@ -133,12 +133,18 @@ class BodyFitter:
         self.times = torch.as_tensor(np.asarray(times - times[0], np.float32))
         self.wrists, self.head = wrists, head
         self.to_first = torch.as_tensor(np.transpose(camera.rotation, (0, 2, 1)), dtype=torch.float32)
+        self.place_camera(camera.centre)
         self.K = torch.as_tensor(camera.K, dtype=torch.float32)
         self.betas = torch.zeros(10)
+        self.lean = torch.zeros(3)
         self.points, self.soles = body_points(body, self.betas), sole_points(body, self.betas)
         self._steps_done = 0
         windows = len(self._windows())
         self._steps_total = _ITERATIONS["shape"] + windows * (_ITERATIONS["view"] + _ITERATIONS["world"])
+
+    def place_camera(self, centre: np.ndarray | None) -> None:
+        """Where the camera's centre was, (N,3) m in the first frame's axes; None when it is not known."""
+        self.centre = torch.zeros(len(self.times), 3) if centre is None else torch.as_tensor(centre, dtype=torch.float32)
 
     def _windows(self) -> list[slice]:
         frames, starts = len(self.times), [0]
@@ -159,9 +165,8 @@ class BodyFitter:
         wrists, wrist_weights = self.wrists or (None, None)
         heads, head_weights = self.head or (None, None)
         return _Targets(
-            self.pixels[:, used], weights, directions, direction_weights, self.times, self.to_first, self.K,
+            self.pixels[:, used], weights, directions, direction_weights, self.times, self.to_first, self.centre, self.K,
             as_tensor(wrists), as_tensor(wrist_weights), as_tensor(heads), as_tensor(head_weights),
-            self.camera.kind == "travelling",
         )
 
     def _tick(self) -> None:
@@ -185,7 +190,9 @@ class BodyFitter:
         chosen = self._shape_frames(targets)
         part = _select(targets, chosen)
         part.times = torch.arange(len(chosen)) * 1e3  # so far apart that no smoothness acts between them
-        _, _, self.betas = self._optimise(sixd_from_matrix(rotations[chosen]), trans[chosen], part, "shape", fit_shape=True)
+        self._optimise(sixd_from_matrix(rotations[chosen]), trans[chosen], part, "shape", fit_shape=True)
+        self.turned = self.turned @ roma.rotvec_to_rotmat(self.lean).T
+        self.lean, targets = torch.zeros(3), self._targets()
         self.points, self.soles = body_points(self.body, self.betas), sole_points(self.body, self.betas)
         rotations, trans = self._closed_form(targets)
         return self._fit_windows(sixd_from_matrix(rotations), trans, targets, "view", None)
@@ -199,7 +206,7 @@ class BodyFitter:
         return local, _despike(trans, targets.weights.sum(1))
 
     def fit_world(self, start: BodyFit, ground: Ground) -> BodyFit:
-        """Stage "world": from `start`, with planted feet held to the floor (static or turning camera)."""
+        """Stage "world": from `start`, with planted feet held to the floor; the camera's place must be known."""
         sixd = sixd_from_matrix(torch.as_tensor(start.rotations, dtype=torch.float32))
         return self._fit_windows(sixd, torch.as_tensor(start.trans, dtype=torch.float32), self._targets(), "world", ground)
 
@@ -212,7 +219,7 @@ class BodyFitter:
     def _fit_windows(self, sixd: Tensor, trans: Tensor, targets: _Targets, stage: str, ground: Ground | None) -> BodyFit:
         out_sixd, out_trans = sixd.clone(), trans.clone()
         for number, frames in enumerate(self._windows()):
-            fitted_sixd, fitted_trans, _ = self._optimise(
+            fitted_sixd, fitted_trans = self._optimise(
                 sixd[frames], trans[frames], targets.window(frames), stage, ground=_cut_ground(ground, frames)
             )
             if number == 0:
@@ -241,12 +248,12 @@ class BodyFitter:
 
     def _optimise(
         self, sixd: Tensor, trans: Tensor, targets: _Targets, stage: str, fit_shape: bool = False, ground: Ground | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:
         sixd, trans = sixd.clone().requires_grad_(), trans.clone().requires_grad_()
-        betas = self.betas.clone().requires_grad_(fit_shape)
+        betas, lean = self.betas.clone().requires_grad_(fit_shape), self.lean.clone().requires_grad_(fit_shape)
         groups = [{"params": [sixd], "lr": _RATE["rotations"]}, {"params": [trans], "lr": _RATE["trans"]}]
         if fit_shape:
-            groups.append({"params": [betas], "lr": _RATE["betas"]})
+            groups += [{"params": [betas], "lr": _RATE["betas"]}, {"params": [lean], "lr": _RATE["lean"]}]
         optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99))
         steps = _ITERATIONS[stage]
         schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -255,11 +262,13 @@ class BodyFitter:
         points = self.points
         rest = self.body.rest_joints(self.betas)[:22]
         kernel = None if fit_shape else _gaussian_kernel(_PRECONDITION / max(_median_step(targets.times), 1e-3))
+        directions = targets.directions
         for step in range(steps):
             optimiser.zero_grad(set_to_none=True)
             if fit_shape:
                 points = body_points(self.body, betas)
                 rest = self.body.rest_joints(betas)[:22]
+                targets.directions = directions @ roma.rotvec_to_rotmat(lean).T
             local, place = matrix_from_6d(_convolve(sixd, kernel)), _convolve(trans, kernel)
             if step % _PRIOR_EVERY == 0:
                 prior = self.prior.choose(local)
@@ -268,11 +277,14 @@ class BodyFitter:
             if fit_shape:
                 # Frames repeat the same evidence about one shape: the prior counts as many of them.
                 loss = loss + (betas**2).sum() / self.sigmas.shape**2 * (0.5 * len(trans))
+                loss = loss + (lean**2).sum() / self.sigmas.lean**2 * (0.5 * len(trans))
             loss.backward()
             optimiser.step()
             schedule.step()
             self._tick()
-        return _convolve(sixd.detach(), kernel), _convolve(trans.detach(), kernel), betas.detach()
+        if fit_shape:
+            self.betas, self.lean = betas.detach(), lean.detach()
+        return _convolve(sixd.detach(), kernel), _convolve(trans.detach(), kernel)
 
     def _energy(
         self, local: Tensor, trans: Tensor, rest: Tensor, points: BodyPoints, targets: _Targets, ground: Ground | None
@@ -291,7 +303,7 @@ class BodyFitter:
         if len(trans) < 3:
             return total
         # Smoothness belongs to the world: undo the camera's own turning.
-        place = (targets.to_first @ trans[..., None])[..., 0]
+        place = (targets.to_first @ trans[..., None])[..., 0] + targets.centre
         relative = ((joints - joints[:, :1]) @ targets.to_first.transpose(1, 2))
         total = total + (energy.second_difference(relative, targets.times) ** 2).sum() / s.acceleration**2
         total = total + (energy.second_difference(place, targets.times) ** 2).sum() / s.root_acceleration**2
@@ -304,7 +316,7 @@ class BodyFitter:
 
     def _ground_energy(self, rotations: Tensor, joints: Tensor, trans: Tensor, targets: _Targets, ground: Ground) -> Tensor:
         s = self.sigmas
-        soles = (self.soles.positions(rotations, joints) + trans[:, None]) @ targets.to_first.transpose(1, 2)
+        soles = (self.soles.positions(rotations, joints) + trans[:, None]) @ targets.to_first.transpose(1, 2) + targets.centre[:, None]
         contacts = torch.as_tensor(ground.contacts, dtype=torch.float32)
         step = (targets.times[1:] - targets.times[:-1]).clamp(min=1e-3)[:, None, None]
         both = torch.minimum(contacts[1:], contacts[:-1])

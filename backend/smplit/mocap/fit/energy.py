@@ -22,9 +22,10 @@ _J = {name: i for i, name in enumerate(BODY_JOINTS)}
 class Sigmas:
     """Standard deviations of the residuals, tuned on the tuning clips of tools/make_truth_clips.py."""
 
-    pixel: float = 0.015  # m at the person's depth, of a confident landmark
+    pixel: float = 0.01  # m at the person's depth, of a confident landmark
     pixel_outlier: float = 4.0  # sigmas beyond which a landmark counts as wrong
-    bone: float = 0.06  # m, end of a limb against the detector's 3D direction
+    bone: float = 0.1  # m, end of a limb against the detector's 3D direction
+    lean: float = 0.3  # rad, one turn of all the detector's 3D against the camera: it takes pitched cameras for level ones
     acceleration: float = 15.0  # m/s2 of joints
     root_acceleration: float = 6.0  # m/s2 of the root along the viewing ray
     turning: float = 60.0  # rad/s2 of local rotations

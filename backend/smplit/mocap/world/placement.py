@@ -28,8 +28,13 @@ class PersonTrack:
     fit: BodyFit
     first: int
     times: np.ndarray  # (T,) s
-    camera_rotation: np.ndarray  # (T,3,3) first camera -> this frame's camera
+    camera: CameraMotion  # of the person's frames
     legs: np.ndarray  # (T,) 0..1 trust in the legs
+
+    @property
+    def adrift(self) -> bool:
+        """The camera travels, and its place in metres is not known."""
+        return self.camera.kind == "travelling" and self.camera.centre is None
 
     @property
     def legs_seen(self) -> bool:
@@ -47,35 +52,33 @@ class PlacedPerson:
     camera_t: np.ndarray
 
 
-def body_in_axes(body: BodyModel, fit: BodyFit, to_axes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Global rotations (T,22,3,3), joints (T,22,3), sole points (T,4,3) of a fit, turned by `to_axes` (T,3,3).
+def body_in_axes(body: BodyModel, person: PersonTrack, turn: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Global rotations (T,22,3,3), joints (T,22,3) m, sole points (T,4,3) m in the first frame's camera axes.
 
-    Positions stay relative to the camera's centre.
+    `turn` (3,3) turns them further. Where the camera's place is not known, positions are relative to it.
     """
-    betas = torch.as_tensor(fit.betas)
-    rest = body.rest_joints(betas)
-    rotations, joints = joint_transforms(torch.as_tensor(fit.rotations, dtype=torch.float32), rest[:22])
+    betas = torch.as_tensor(person.fit.betas)
+    rotations, joints = joint_transforms(torch.as_tensor(person.fit.rotations, dtype=torch.float32), body.rest_joints(betas)[:22])
     soles = sole_points(body, betas).positions(rotations, joints)
-    turn = torch.as_tensor(to_axes, dtype=torch.float32)
-    trans = torch.as_tensor(fit.trans, dtype=torch.float32)[:, None]
-    place = lambda points: ((points + trans) @ turn.transpose(1, 2)).numpy().astype(np.float64)
-    return (turn[:, None] @ rotations).numpy().astype(np.float64), place(joints), place(soles)
+    turn = np.eye(3) if turn is None else turn
+    to_axes = turn @ np.transpose(person.camera.rotation, (0, 2, 1))
+    centre = np.zeros((len(to_axes), 3)) if person.camera.centre is None else person.camera.centre @ turn.T
+    place = lambda points: (points.numpy() + person.fit.trans[:, None]) @ np.transpose(to_axes, (0, 2, 1)) + centre[:, None]
+    return to_axes[:, None] @ rotations.numpy().astype(np.float64), place(joints), place(soles)
 
 
-def shot_up(body: BodyModel, people: list[PersonTrack], camera: CameraMotion) -> np.ndarray:
-    """Up direction (3,) in the first camera's axes, from all people."""
-    balances, bodies = [], []
+def shot_up(body: BodyModel, people: list[PersonTrack], ground: gravity.Balance | None = None) -> np.ndarray:
+    """Up direction (3,) in the first camera's axes, from all people and the ground that a travelling camera saw."""
+    balances, bodies = ([ground] if ground else []), []
     for person in people:
-        _, joints, soles = body_in_axes(body, person.fit, np.transpose(person.camera_rotation, (0, 2, 1)))
+        _, joints, soles = body_in_axes(body, person)
         weights = person.legs if person.legs_seen else np.full(len(person.legs), 0.05)
         evidence = gravity.balance(joints, weights, float(person.times[-1] - person.times[0]))
         if evidence is not None:
             balances.append(evidence)
-        if person.legs_seen:
+        if person.legs_seen and not person.adrift:
             bodies.append((person, soles))
     up = gravity.estimate_up(balances)
-    if camera.kind == "travelling":
-        return up
     stood = []
     for person, soles in bodies:
         contacts = contact.foot_contacts(soles, up, person.times, False) * person.legs[:, None]
@@ -84,12 +87,12 @@ def shot_up(body: BodyModel, people: list[PersonTrack], camera: CameraMotion) ->
     return gravity.estimate_up(balances, stood)
 
 
-def find_ground(body: BodyModel, person: PersonTrack, up: np.ndarray, camera: CameraMotion) -> Ground | None:
-    """Contacts and the floor's height for the fit's world stage; None when the legs are unseen."""
-    if not person.legs_seen:
+def find_ground(body: BodyModel, person: PersonTrack, up: np.ndarray) -> Ground | None:
+    """Contacts and the floor's height for the fit's world stage; None when the legs are unseen or the camera's place is."""
+    if not person.legs_seen or person.adrift:
         return None
-    _, _, soles = body_in_axes(body, person.fit, np.transpose(person.camera_rotation, (0, 2, 1)))
-    contacts = contact.foot_contacts(soles, up, person.times, camera.kind == "travelling") * person.legs[:, None]
+    _, _, soles = body_in_axes(body, person)
+    contacts = contact.foot_contacts(soles, up, person.times, False) * person.legs[:, None]
     return Ground(contacts, up, _weighted_median((soles @ up).ravel(), contacts.ravel()))
 
 
@@ -99,7 +102,7 @@ def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
     return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
-def place_people(body: BodyModel, people: list[PersonTrack], up: np.ndarray, camera: CameraMotion, in_place: bool = False) -> list[PlacedPerson]:
+def place_people(body: BodyModel, people: list[PersonTrack], up: np.ndarray, in_place: bool = False) -> list[PlacedPerson]:
     """World motion of every person; the first one's first frame stands at x = y = 0.
 
     Args:
@@ -108,11 +111,11 @@ def place_people(body: BodyModel, people: list[PersonTrack], up: np.ndarray, cam
     to_world = gravity.world_rotation(up)
     parts = []
     for person in people:
-        turn = to_world[None] @ np.transpose(person.camera_rotation, (0, 2, 1))
-        rotations, joints, soles = body_in_axes(body, person.fit, turn)
-        feet_contacts = contact.foot_contacts(soles, np.array([0.0, 0.0, 1.0]), person.times, camera.kind == "travelling")
+        turn = to_world[None] @ np.transpose(person.camera.rotation, (0, 2, 1))
+        rotations, joints, soles = body_in_axes(body, person, to_world)
+        feet_contacts = contact.foot_contacts(soles, np.array([0.0, 0.0, 1.0]), person.times, person.adrift)
         parts.append([person, turn, rotations, joints, soles, feet_contacts * person.legs[:, None] * person.legs_seen])
-    if camera.kind == "travelling":
+    if people[0].adrift:
         _travel(parts)
     floor = _floor(parts)
     for part in parts:
@@ -136,7 +139,7 @@ def place_people(body: BodyModel, people: list[PersonTrack], up: np.ndarray, cam
         rest = body.rest_joints(torch.as_tensor(person.fit.betas))[0].numpy()
         # The camera is where it sees the unlocked root: x_cam = R x_world + t.
         camera_t = person.fit.trans + rest - np.einsum("tij,tj->ti", camera_R, joints[:, 0])
-        if camera.kind == "static":
+        if person.camera.kind == "static":
             camera_t = np.broadcast_to(np.median(camera_t, axis=0), camera_t.shape).copy()
         placed.append(PlacedPerson(_local(rotations), root, feet_contacts, camera_R, camera_t))
     return placed
