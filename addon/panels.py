@@ -210,10 +210,12 @@ def draw_setup(layout: bpy.types.UILayout) -> None:
         row.operator("smplit.backend_install", text="Retry", icon="FILE_REFRESH")
         row.operator("smplit.backend_details", icon="COPYDOWN")
     else:
-        _paragraph(box, "SMPLit looks at videos with a program beside Blender. It is set up once; afterwards no network is needed.", "INFO")
+        old = preferences.installed_version()
+        card = "SMPLit looks at videos with a program beside Blender. It is set up once; afterwards no network is needed."
+        _paragraph(box, preferences.missing_backend() if old else card, "INFO")
         row = box.row()
         row.scale_y = 1.5
-        row.operator("smplit.backend_install", text=f"Set Up ({_SIZE})", icon="IMPORT")
+        row.operator("smplit.backend_install", text="Update" if old else f"Set Up ({_SIZE})", icon="IMPORT")
     if chosen is not None:
         box.operator("preferences.addon_show", text="Use an Existing Python…", icon="PREFERENCES").module = preferences.__package__
 
@@ -226,8 +228,8 @@ def draw_preferences(layout: bpy.types.UILayout, chosen: preferences.SmplitPrefe
         version = preferences.installed_version()
         if version and not pump.installing():
             layout.label(text=f"Set up: SMPLit {version}", icon="CHECKMARK")
-            fresh = version == VERSION
-            layout.operator("smplit.backend_install", text="Set Up Again" if fresh else f"Update to {VERSION}", icon="FILE_REFRESH")
+            text = "Set Up Again" if version == VERSION else f"Update to {VERSION}"
+            layout.operator("smplit.backend_install", text=text, icon="FILE_REFRESH")
         else:
             draw_setup(layout)
         layout.prop(chosen, "packages")

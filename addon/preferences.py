@@ -119,7 +119,10 @@ def missing_backend() -> str:
         return (_CHECKED.get(path, (None, ""))[1] if path else "") or ("" if path else "Choose the Python that has SMPLit, in the preferences.")
     if chosen.source == "RUNNING":
         return "" if chosen.connection_file else "Choose the connection file of the running backend, in the preferences."
-    return "" if installed_version() else _ADVICE
+    version = installed_version()
+    if version and version != VERSION:
+        return f"The backend is SMPLit {version}, the add-on {VERSION}: press Set Up to update it."
+    return "" if version else _ADVICE
 
 
 def python_state() -> tuple[str | None, str]:

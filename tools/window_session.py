@@ -78,6 +78,18 @@ def find_button(operator, across, found):
     raise AssertionError(f"the sidebar shows no button for {operator}")
 
 
+def timed(function, durations):
+    """A function that notes how long each call takes."""
+    def call(*arguments):
+        began = time.perf_counter()
+        try:
+            return function(*arguments)
+        finally:
+            durations.append(time.perf_counter() - began)
+
+    return call
+
+
 def session():
     from bl_ext.user_default.smplit.bridge import pump
 
@@ -102,6 +114,8 @@ def session():
     yield 0.5
     picture("2-ready")
 
+    ticks = []  # s that Blender's interface waits for us, each time
+    pump.pump = timed(pump.pump, ticks)
     found = []
     yield from find_button("smplit.capture_video", 0.5, found)
     yield from click(*found[0])
@@ -117,6 +131,7 @@ def session():
     first, last = armature.animation_data.action.frame_range
     scene = bpy.context.scene
     covered = (last - first) * scene.render.fps_base / scene.render.fps
+    REPORT["tick_ms"] = {"ticks": len(ticks), "longest": round(1e3 * max(ticks), 1), "over_30": sum(tick > 0.03 for tick in ticks)}
     REPORT.update(armature=armature.name, bones=len(armature.data.bones), seconds=round(covered, 3), job=job.summary(), warnings=job.warnings)
     assert len(armature.data.bones) == 55 and covered > 0.7 * SECONDS
 
