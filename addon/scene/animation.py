@@ -19,6 +19,9 @@ from .actions import Channel, curves_of, own_action
 
 _LINEAR = 1  # Keyframe.interpolation; the dense keys of a capture need no easing
 _KEYFRAME, _BREAKDOWN = 0, 2  # Keyframe.type; breakdowns, drawn small and blue, are frames that nobody saw
+# Rows set aside for a track, 36 minutes at 30 frames a second. Zeros take no memory before they are written
+# to, and growing by copying would stop the interface for a moment.
+_ROOM = 1 << 16
 # Setting one key through Python costs about as much as this many keys through foreach_set.
 _SINGLE_KEY_COST = 8
 
@@ -57,10 +60,10 @@ class Track:
         self.channels = channels
         self._action = (action, result, role)
         self._quaternions = quaternions
-        self._frames = np.zeros(0, np.float32)
-        self._values = np.zeros((len(channels), 0), np.float32)
-        self._have = np.zeros(0, bool)
-        self._guessed = np.zeros(0, bool)
+        self._frames = np.zeros(_ROOM, np.float32)
+        self._values = np.zeros((len(channels), _ROOM), np.float32)
+        self._have = np.zeros(_ROOM, bool)
+        self._guessed = np.zeros(_ROOM, bool)
         self._moves = np.full(len(channels), not skip_zero)
         self._rows = 0
         self.forget()

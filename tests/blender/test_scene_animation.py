@@ -215,6 +215,17 @@ def test_reading_the_curves_of_a_users_action_changes_nothing(empty_file):
     assert sorted(curve.array_index for curve in assigned_curves(thing)) == [0, 1, 2]
 
 
+def test_a_track_grows_beyond_the_room_set_aside(empty_file):
+    thing = bpy.data.objects.new("Thing", None)
+    track = Track([Channel("location", 0, "Place")], "Thing", "result", "role")
+    rows = 70_000
+    for first in range(0, rows, 35_000):
+        track.put(first, np.arange(first, first + 35_000), np.arange(first, first + 35_000)[:, None])
+    assert track.write(thing)
+    found = keys(thing, "location")
+    assert len(found) == rows and np.array_equal(found[:, 0], found[:, 1])
+
+
 def test_work_stops_at_the_deadline_and_goes_on_from_there(empty_file):
     thing = bpy.data.objects.new("Thing", None)
     track = Track([Channel("location", index, "Place") for index in range(3)], "Thing", "result", "role")
