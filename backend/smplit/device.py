@@ -8,6 +8,16 @@ import re
 from smplit.errors import BadInput
 
 
+def check_device_name(name: str) -> None:
+    """Whether `name` could be a device of some machine; does not load torch.
+
+    Raises:
+        BadInput: it could not.
+    """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise BadInput(f"--device {name!r} is not one of auto, cpu, cuda, cuda:N, mps.", "Use --device auto.", "bad_option")
+
+
 def resolve_device(name: str) -> str:
     """`auto`, `cpu`, `cuda`, `cuda:N` or `mps` -> a torch device name that is there.
 
@@ -16,8 +26,7 @@ def resolve_device(name: str) -> str:
     """
     import torch
 
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
-        raise BadInput(f"--device {name!r} is not one of auto, cpu, cuda, cuda:N, mps.", "Use --device auto.", "bad_option")
+    check_device_name(name)
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if name.startswith("cuda"):

@@ -24,7 +24,8 @@ Client -> backend (FROM_CLIENT), each answered by a message whose `re` is its `i
     submit    kind ("capture"), params (the kind's options; for capture the fields of CaptureOptions),
               paths (absolute input files), roots (folders the user approved, e.g. those he picked the
               files from; a path must resolve, symbolic links followed, below one of them; with
-              `serve --root` the roots must lie below those), arrays (inputs not in a file)
+              `serve --root` the roots must lie below those, and are those when none are named; with
+              neither, any file the user may read), arrays (inputs not in a file)
                                                                  -> accepted | failed (nothing was queued)
     cancel    job                                                -> accepted, later failed "cancelled" of the job
     status    job (optional)                                     -> pong with that job, or all jobs
@@ -45,7 +46,7 @@ Backend -> client (FROM_BACKEND). Messages of a job go to the client that submit
     log       job ("" when about the backend), level ("info" or "warning"), text
     done      job, seconds, results [{clip, source, person, path, frames, figures}], failures [{clip, source,
               code, message, remedy}] (inputs that could not be used while others could), complete (false: some
-              chunks were left out because this client was slow; `fetch` the job)
+              chunks were left out because this client was slow or came late; `fetch` the job)
     failed    code (see ERROR_CODES; other codes come from the job itself), message, remedy, job ("" when no
               job is concerned), log (path of the job's log, or ""), problems (all that is wrong with a submit).
               Input files finished before a failure are kept: `fetch` sends them.

@@ -62,6 +62,11 @@ class Clients:
         client.left_out.remove(job)
         return True
 
+    def leave_out(self, identity: bytes, job: str) -> None:
+        """Leaves the job's chunks out for this client, which has missed some already."""
+        if identity in self._clients:
+            self._clients[identity].left_out.add(job)
+
     def send(self, identity: bytes, message: Message) -> None:
         """Sends, or keeps for later, or leaves out; never blocks and never fails."""
         client = self._clients.get(identity)

@@ -24,6 +24,10 @@ class Inbox:
     def put(self, item: object) -> None:
         """Called by any thread; blocks while the queue is full."""
         self._items.put(item)
+        self.wake_up()
+
+    def wake_up(self) -> None:
+        """Wakes the loop without leaving anything; never blocks, so that signal handlers may call it."""
         with contextlib.suppress(OSError):  # full: the loop is awake anyway; closed: the server is leaving
             self._waker.send(b"!")
 
@@ -37,8 +41,7 @@ class Inbox:
             for _ in range(self._items.maxsize):
                 items.append(self._items.get_nowait())
         if not self._items.empty():
-            with contextlib.suppress(OSError):
-                self._waker.send(b"!")
+            self.wake_up()
         return items
 
     def close(self) -> None:

@@ -67,6 +67,7 @@ class Journal:
         self.folder = folder
         self._keep_jobs, self._keep_days = keep_jobs, keep_days
         me = psutil.Process()
+        self.pid = me.pid
         self._owner = {"pid": me.pid, "started": me.create_time()}
 
     def path(self, job: Job) -> Path:

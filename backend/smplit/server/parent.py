@@ -50,7 +50,8 @@ def watch_process(pid: int, leave: Callable[[str], None]) -> None:
     try:
         parent = psutil.Process(pid)
     except (psutil.NoSuchProcess, ValueError, OverflowError) as error:
-        raise BadInput(f"--parent-pid {pid} is not a running process.", "Pass the number of the process that the backend belongs to.", "no_parent") from error
+        problem = f"--parent-pid {pid} is not a running process."
+        raise BadInput(problem, "Pass the number of the process that the backend belongs to.", "no_parent") from error
 
     def poll() -> None:
         while alive(parent):

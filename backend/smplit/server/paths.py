@@ -3,8 +3,9 @@
 
 `serve --root` fences the backend: nothing outside is read whatever a client says. `roots` of a
 `submit` are the folders the user approved for that job (the add-on sends the folders he picked files
-from); with `--root` they must lie below the fence, without it they are the only ones. A job
-writes only in its own folder below the jobs folder.
+from); they must lie below the fence if there is one. Where neither is given, the client, which
+holds the key and so speaks for the user, may name any file he can read. A job writes only in its own
+folder below the jobs folder.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def resolve_roots(fence: Sequence[Path], asked: Sequence[object]) -> tuple[list[
 
 
 def resolve_paths(roots: Sequence[Path], asked: Sequence[object]) -> tuple[list[Path], list[str], bool]:
-    """Input files of a submit, resolved; what is wrong with the others; whether one of them lies outside.
+    """Input files of a submit, resolved; what is wrong with the others; whether one of them lies outside `roots` (none: no limit).
 
     A path that does not exist and lies outside is reported as outside, so that a client cannot ask
     which files exist elsewhere.
@@ -46,9 +47,9 @@ def resolve_paths(roots: Sequence[Path], asked: Sequence[object]) -> tuple[list[
         real, problem = _resolve(path, strict=False)
         if real is None:
             problems.append(problem)
-        elif not _below(real, roots):
+        elif roots and not _below(real, roots):
             outside = True
-            problems.append(f"'{path}' does not lie below an approved folder ({_names(roots) or 'none was given'})")
+            problems.append(f"'{path}' does not lie below an approved folder ({_names(roots)})")
         elif not os.path.exists(real):  # not Path.exists, which raises where a folder may not be searched
             problems.append(f"'{path}' does not exist")
         elif not os.path.isfile(real):

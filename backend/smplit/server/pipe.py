@@ -5,7 +5,9 @@ A message is a count (uint32), that many lengths (uint64) and the frames. Nothin
 worker that went wrong can at worst fail its own job.
 
 Server -> worker: `run` (folder of a journalled job), `cancel` (job). Worker -> server: `ready`,
-`progress`, `chunk`, `log`, `result`, `failure` (one input failed), `done`, `failed`.
+`began` (the job; before that it can be given to another worker), `progress`, `chunk`, `log`, `result`,
+`failure` (one input failed), `done`, `failed` (the job, or before `ready` the worker itself;
+`leaving`: the worker ends and must not be given another job).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ TO_WORKER: Schema = {"run": {"folder": (str,)}, "cancel": {"job": (str,)}}
 _NUMBER = (int, float)
 FROM_WORKER: Schema = {
     "ready": {"device": (str,)},
+    "began": {},
     "progress": {
         "clip": (int,), "clips": (int,), "stage": (str,), "done": (int,), "total?": (int,), "fraction?": _NUMBER, "eta?": _NUMBER,
     },
@@ -27,7 +30,7 @@ FROM_WORKER: Schema = {
     "result": {"clip": (int,), "source": (str,), "person": (int,), "path": (str,), "frames": (int,), "figures": (dict,)},
     "failure": {"clip": (int,), "source": (str,), "code": (str,), "message": (str,), "remedy": (str,)},
     "done": {},
-    "failed": {"code": (str,), "message": (str,), "remedy": (str,)},
+    "failed": {"code": (str,), "message": (str,), "remedy": (str,), "leaving": (bool,)},
 }
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from smplit.errors import NoSpace, SmplitError
-from smplit.protocol import ENDED, Message, failed
+from smplit.protocol import Message, failed
 from smplit.server.inbox import Inbox
 from smplit.server.journal import INTERRUPTED, Job, Journal
 from smplit.server.worker_process import WorkerProcess
 
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 5.0  # between attempts to journal what a full disk refused
+_MOST_SOURCES, _LONGEST_TEXT = 8, 500  # of a row of `pong`: hundreds of rows must fit into one header
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Settings:
 
     workers: int = 1  # jobs that run at the same time
     queue: int = 100  # jobs that may wait
-    cancel_grace: float = 5.0  # s for a job to stop by itself before its worker is killed
+    cancel_grace: float = 1.5  # s for a job to stop by itself before its worker is killed
     idle: float = 600.0  # s after which a warm worker is sent home, giving its memory back
     device: str = "auto"
     registry: str = "smplit.server.kinds"  # module with KINDS, models and warm_up
@@ -103,14 +104,18 @@ class Scheduler:
         error = job.error or {}
         return {
             "job": job.id, "kind": job.kind, "state": job.state, "created": job.created, "seconds": job.seconds,
-            "sources": [Path(path).name for path in job.paths], "results": len(job.results),
+            "sources": [Path(path).name for path in job.paths[:_MOST_SOURCES]], "results": len(job.results),
             **{name: progress[name] if progress else None for name in ("stage", "fraction", "eta")},
-            **{name: error.get(name, "") for name in ("code", "message", "remedy")},
+            **{name: error.get(name, "")[:_LONGEST_TEXT] for name in ("code", "message", "remedy")},
         }
 
-    def done_message(self, job: Job, complete: bool, request: str = "") -> Message:
+    def end_message(self, job: Job, request: str = "") -> Message:
+        """`done` or `failed` of an ended job; `request` goes into `re`."""
+        return self._done_message(job, request) if job.state == "done" else self._failed_message(job, request)
+
+    def _done_message(self, job: Job, request: str) -> Message:
         results = [{**result, "path": str(self._journal.path(job) / result["path"])} for result in job.results]
-        fields = {"job": job.id, "seconds": job.seconds, "results": results, "failures": job.failures, "complete": complete}
+        fields = {"job": job.id, "seconds": job.seconds, "results": results, "failures": job.failures, "complete": True}
         return Message("done", fields, re=request)
 
     # Driven by the loop
@@ -140,6 +145,10 @@ class Scheduler:
             self._bury(worker)
         elif message.type == "ready":
             worker.ready, self.device = True, message["device"]
+        elif message.type == "failed" and not worker.ready:
+            worker.refusal = SmplitError(message["message"], message["remedy"], message["code"])
+            _log.error("a worker cannot start: %s", worker.refusal)
+            self._bury(worker)
         elif job is not None:
             getattr(self, f"_on_{message.type}")(worker, job, message)
 
@@ -153,6 +162,9 @@ class Scheduler:
             self._end(job, "failed", dict(INTERRUPTED))
 
     # What workers say about a job
+
+    def _on_began(self, worker: WorkerProcess, job: Job, message: Message) -> None:
+        worker.began = True
 
     def _on_progress(self, worker: WorkerProcess, job: Job, message: Message) -> None:
         message = Message("progress", {"job": job.id, **message.fields})
@@ -183,7 +195,10 @@ class Scheduler:
         self._end(job, "done", None)
 
     def _on_failed(self, worker: WorkerProcess, job: Job, message: Message) -> None:
-        self._release(worker)
+        if message["leaving"]:
+            self._dismiss(worker)
+        else:
+            self._release(worker)
         error = {name: message[name] for name in ("code", "message", "remedy")}
         self._end(job, "cancelled" if error["code"] == "cancelled" else "failed", error)
 
@@ -240,6 +255,10 @@ class Scheduler:
         if job.id in self._cancelled:
             self._end(job, "cancelled", _cancelled())
             return
+        if worker.ready and not worker.began:  # it was dying when it got the job
+            job.state, job.started = "queued", None
+            self._queue.appendleft(job)
+            return
         if worker.ready:
             worker.log = self._journal.log(job)
         self._end(job, "failed", _error(worker.why_it_died()))
@@ -253,13 +272,10 @@ class Scheduler:
         if state != "done":
             self._journal.clean(job)
         self._save(job)
-        if error is None:
-            self._tell(job, self.done_message(job, complete=True))
-        else:
-            self._tell(job, self.failed_message(job))
+        self._tell(job, self.end_message(job))
         self._prune()
 
-    def failed_message(self, job: Job, request: str = "") -> Message:
+    def _failed_message(self, job: Job, request: str) -> Message:
         error = job.error or {}
         log = self._journal.log(job)
         return failed(
@@ -286,13 +302,6 @@ class Scheduler:
         yield Message("accepted", {"job": job.id, "state": job.state, "position": self.position(job)})
         if job.id in self._last_progress:
             yield self._last_progress[job.id]
-
-    def folder(self, job: Job) -> Path:
-        return self._journal.path(job)
-
-    def has_results(self, job: Job) -> bool:
-        return job.state in ENDED and bool(job.results)
-
 
 def _error(error: SmplitError) -> dict:
     return {"code": error.code, "message": error.message, "remedy": error.remedy}

@@ -15,6 +15,8 @@ from zmq.utils import z85
 
 from smplit.errors import BadInput, SmplitError
 
+_DOMAIN = "smplit"  # pyzmq looks the domain of a request up literally; "*" would stand for requests without one
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -43,7 +45,8 @@ def make_keys(client_key: str) -> Keys:
         if len(z85.decode(client_key.encode("ascii"))) != 32:
             raise ValueError("not 32 bytes")
     except (ValueError, KeyError, UnicodeEncodeError) as error:
-        raise BadInput(f"The client key is not a CURVE public key ({error!r}).", "Pass the 40 characters of zmq.curve_keypair()[0].", "bad_key") from error
+        problem = f"The client key is not a CURVE public key ({error!r})."
+        raise BadInput(problem, "Pass the 40 characters of zmq.curve_keypair()[0].", "bad_key") from error
     return Keys(public, secret, client_key)
 
 
@@ -61,9 +64,9 @@ def secure(context: zmq.Context, router: zmq.Socket, keys: Keys) -> ThreadAuthen
     """Makes `router`, not bound yet, a CURVE server for `keys.client_public` alone; stop the result at the end."""
     authenticator = ThreadAuthenticator(context)
     authenticator.start()
-    authenticator.configure_curve_callback(domain="*", credentials_provider=_OneClient(keys.client_public))
+    authenticator.configure_curve_callback(domain=_DOMAIN, credentials_provider=_OneClient(keys.client_public))
     router.curve_server = True
     router.curve_publickey = keys.server_public.encode()
     router.curve_secretkey = keys.server_secret.encode()
-    router.zap_domain = b"smplit"
+    router.zap_domain = _DOMAIN.encode()
     return authenticator

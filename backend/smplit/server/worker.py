@@ -126,7 +126,7 @@ def _perform(folder: Path, kinds: ModuleType, device: str, channel: Channel) -> 
         failure, code = _explain(error)
         if code:
             _log.exception("the job failed")
-        channel.send(Message("failed", {"code": failure.code, "message": failure.message, "remedy": failure.remedy}))
+        channel.send(_failed(failure, leaving=code != 0))
         return code
 
 
@@ -137,6 +137,10 @@ def _job_input(job: journal.Job, folder: Path, device: str) -> JobInput:
             arrays = {name: archive[name] for name in archive.files}
     (folder / "results").mkdir(exist_ok=True)
     return JobInput(job.params, [Path(p) for p in job.paths], arrays, folder / "results", device)
+
+
+def _failed(error: SmplitError, leaving: bool) -> Message:
+    return Message("failed", {"code": error.code, "message": error.message, "remedy": error.remedy, "leaving": leaving})
 
 
 def _explain(error: Exception) -> tuple[SmplitError, int]:
@@ -160,9 +164,16 @@ def main(registry: str, device: str) -> int:
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     kinds = importlib.import_module(registry)
-    channel.send(Message("ready", {"device": kinds.warm_up(device)}))
+    try:
+        channel.send(Message("ready", {"device": kinds.warm_up(device)}))
+    except Exception as error:  # no such device, a broken installation, no memory
+        failure, code = _explain(error)
+        _log.exception("the worker cannot start")
+        channel.send(_failed(failure, leaving=True))
+        return code or 1
     while True:
         folder = channel.jobs.get()
+        channel.send(Message("began"))
         with _logging_to(folder / "log.txt"):
             code = _perform(folder, kinds, device, channel)
         if code:

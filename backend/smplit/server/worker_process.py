@@ -33,6 +33,8 @@ class WorkerProcess:
     def __init__(self, registry: str, device: str, log: Path, inbox: Inbox):
         self.log = log
         self.ready = False
+        self.began = False  # the job it was last given
+        self.refusal: SmplitError | None = None  # why it cannot start, in its own words
         self.idle_since = time.monotonic()
         self._died: float | None = None
         environment = {name: value for name, value in os.environ.items() if name != CLIENT_KEY_VARIABLE}
@@ -56,6 +58,7 @@ class WorkerProcess:
 
     def run(self, folder: Path) -> None:
         """Starts a journalled job; `OSError` when the worker has died meanwhile."""
+        self.began = False
         pipe.write(self._process.stdin, Message("run", {"folder": str(folder)}))
 
     def cancel(self, job: str) -> None:
@@ -89,6 +92,8 @@ class WorkerProcess:
 
     def why_it_died(self) -> SmplitError:
         """The reason for a death nobody asked for; call after `kill`."""
+        if self.refusal is not None:
+            return self.refusal
         code = self._process.returncode
         if code == EXIT_OUT_OF_MEMORY or code == -getattr(signal, "SIGKILL", 9):
             what = "ran out of memory" if code == EXIT_OUT_OF_MEMORY else "was killed (SIGKILL), most likely because memory ran out"

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backends that end with their test."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # peer.py and fake_kinds.py, which backends under test import too
+
+from peer import HERE, Server
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a backend: with the kinds of `fake_kinds.py`, or the real command."""
+    servers = []
+
+    def begin(*options, real=False, file=tmp_path / "connection.json", jobs=tmp_path / "jobs", **popen):
+        command = [sys.executable, "-P", "-m", "smplit.cli", "serve", "--connection-file", str(file), "--jobs-dir", str(jobs), "--device", "cpu"]
+        if not real:
+            command = [sys.executable, str(HERE / "serve_fake.py"), str(file), str(jobs)]
+        servers.append(Server([*command, *options], file, jobs, **popen))
+        return servers[-1]
+
+    yield begin
+    for server in servers:
+        server.end()
+
+
+@pytest.fixture
+def server(start):
+    return start().ready()
+
+
+@pytest.fixture
+def client(server):
+    return server.greeted()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of 3 MiB of its own."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if not shutil.which("mount") or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("a small disk can only be mounted by root")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
