@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The part of the demo that runs inside headless Blender (a bpy wheel's Python), in two processes.
+
+    demo_blender.py capture OUTPUT PYTHON VIDEO...  the real add-on, its real backend, through operators; saves demo.blend
+    demo_blender.py inspect BLEND PICTURES STILLS   opens the saved file, reports what is in it, renders the armatures
+
+STILLS is JSON: {stem of a video: [seconds]}. Both print one JSON object as their last line. The add-on's files
+are laid out as the extension's zip lays them out; Blender's user folder is BLENDER_USER_RESOURCES, which the
+caller sets to a folder of the demo.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import build_extension
+
+ROOT = build_extension.ROOT
+EXTENSION = "bl_ext.user_default.smplit"
+_LIMIT = 1800.0  # s for the capture
+_SIZE = (960, 720)  # px
+_SIDES = {"left": (0.16, 0.42, 0.85, 1.0), "right": (0.85, 0.23, 0.18, 1.0), "": (0.95, 0.72, 0.15, 1.0)}  # bones, RGBA
+_BODY_ALPHA = 0.45
+_ASIDE = 4.0  # m between the people of two videos
+_VIEW = np.radians(40.0)  # across the picture
+_NEAR_FACE = {"head", "neck", "left_shoulder", "right_shoulder", "spine3"}  # what a close-up shows
+
+
+def say(text: str) -> None:
+    print(f"[demo] {text}", flush=True)
+
+
+# --- capture ---------------------------------------------------------------------------------------------------------
+
+
+def enable_addon(python: Path):
+    """Installs the checkout's add-on into the demo's user folder, chooses `python` as backend; returns its bridge."""
+    import addon_utils
+
+    home = Path(os.environ["BLENDER_USER_RESOURCES"]) / "extensions" / "user_default" / "smplit"
+    shutil.copytree(ROOT / "addon", home, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "blender_manifest.toml", home)
+    for folder, files in (("smplit", build_extension.shared_files()), ("body", [build_extension.BODY])):
+        (home / folder).mkdir()
+        for file in files:
+            shutil.copy(file, home / folder)
+    addon_utils.extensions_refresh()
+    if addon_utils.enable(EXTENSION, default_set=True) is None:
+        raise SystemExit("The add-on does not register; see the traceback above.")
+    chosen = bpy.context.preferences.addons[EXTENSION].preferences
+    chosen.source, chosen.python = "PYTHON", str(python)
+    from bl_ext.user_default.smplit.bridge import pump
+
+    return pump
+
+
+def capture(output: Path, python: Path, videos: list[Path]) -> dict:
+    """Captures the videos as a user's script would, one after the other into one scene; saves `output`/demo.blend
+    and the motion files."""
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    scene = bpy.context.scene
+    scene.render.fps = 30
+    pump = enable_addon(python)
+    from bl_ext.user_default.smplit import preferences
+
+    clips = {}
+    try:
+        began = time.monotonic()
+        bpy.ops.smplit.backend_start()
+        started = time.monotonic() - began
+        for number, video in enumerate(videos):
+            before = set(bpy.data.objects)
+            began = time.monotonic()
+            bpy.ops.smplit.capture_video(filepath=str(video))
+            job = pump.BACKEND.jobs.find(bpy.context.window_manager.smplit_last_job)
+            with Spoken(job):
+                bpy.ops.smplit.wait(job=job.key, timeout=_LIMIT)
+            results = preferences.user_folder() / "jobs" / job.id / "results" / "0"
+            clips[video.stem] = {
+                "capture_s": time.monotonic() - began, "warnings": job.warnings,
+                "files": [Path(shutil.copy(file, output)).name for file in sorted(results.glob("*.npz"))],
+            }
+            for thing in set(bpy.data.objects) - before:  # every video begins at the world's origin: beside each other, then
+                if thing.parent is None:
+                    thing.delta_location.x += number * _ASIDE
+        scene.frame_end = max(int(np.ceil(action.frame_range[1])) for action in bpy.data.actions)
+        bpy.ops.wm.save_as_mainfile(filepath=str(output / "demo.blend"), compress=True, relative_remap=True)
+        return {"clips": clips, "device": pump.device(), "backend_start_s": started}
+    finally:
+        if bpy.ops.smplit.backend_stop.poll():
+            bpy.ops.smplit.backend_stop()
+
+
+class Spoken:
+    """Says how far a job is, now and then: `wait` itself is silent."""
+
+    def __init__(self, job) -> None:
+        self._job, self._end = job, threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def _work(self) -> None:
+        while not self._end.wait(5.0):
+            say(f"{self._job.title}: {self._job.summary()}")
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_error) -> None:
+        self._end.set()
+        self._thread.join()
+
+
+# --- inspect ---------------------------------------------------------------------------------------------------------
+
+
+def curves_of(block: bpy.types.ID) -> list[bpy.types.FCurve]:
+    """The curves that animate a data-block, whatever the Blender version keeps them in."""
+    animation = block.animation_data
+    if animation is None or animation.action is None:
+        return []
+    if not hasattr(animation, "action_slot"):
+        return list(animation.action.fcurves)
+    return [
+        curve for layer in animation.action.layers for strip in layer.strips
+        if (bag := strip.channelbag(animation.action_slot)) is not None for curve in bag.fcurves
+    ]
+
+
+def keys_of(curve: bpy.types.FCurve) -> np.ndarray:
+    """(T,2): frame and value of each key."""
+    keys = np.empty(2 * len(curve.keyframe_points))
+    curve.keyframe_points.foreach_get("co", keys)
+    return keys.reshape(-1, 2)
+
+
+def turning(armature: bpy.types.Object, bone: str) -> float:
+    """Degrees between the two most different keyed rotations of a bone and its first."""
+    curves = sorted((c for c in curves_of(armature) if c.data_path == f'pose.bones["{bone}"].rotation_quaternion'), key=lambda c: c.array_index)
+    if len(curves) != 4:
+        return 0.0
+    quaternions = np.stack([keys_of(curve)[:, 1] for curve in curves], -1)
+    quaternions /= np.linalg.norm(quaternions, axis=1, keepdims=True)
+    return float(np.degrees(2 * np.arccos(np.clip(np.abs(quaternions @ quaternions[0]), 0, 1))).max())
+
+
+def described(armature: bpy.types.Object, scene: bpy.types.Scene) -> dict:
+    """What the demo's checks want to know of an armature."""
+    curve = next(c for c in curves_of(armature) if c.data_path.endswith('"].location'))
+    fingers = [bone.name for bone in armature.data.bones if any(part in bone.name for part in ("index", "middle", "pinky", "ring", "thumb"))]
+    return {
+        "name": armature.name, "bones": len(armature.data.bones),
+        "key_times_s": ((keys_of(curve)[:, 0] - scene.frame_start) / (scene.render.fps / scene.render.fps_base)).tolist(),
+        "fingers_deg": max((turning(armature, finger) for finger in fingers), default=0.0), "jaw_deg": turning(armature, "jaw"),
+        "shape_keys": sum(len(child.data.shape_keys.key_blocks) for child in armature.children if child.type == "MESH" and child.data.shape_keys),
+    }
+
+
+def inspect(blend: Path, pictures: Path, stills: dict[str, list[float]]) -> dict:
+    """Opens `blend`, describes its armatures and renders those of each video at its `stills` (s) into `pictures`."""
+    bpy.ops.wm.open_mainfile(filepath=str(blend), load_ui=False)
+    scene = bpy.context.scene
+    armatures = [thing for thing in bpy.data.objects if thing.type == "ARMATURE"]
+    report = {
+        "blender": bpy.app.version_string, "armatures": [described(armature, scene) for armature in armatures],
+        "footage": sum(thing.type == "CAMERA" and len(thing.data.background_images) > 0 for thing in bpy.data.objects), "pictures": {},
+    }
+    _set_the_stage(scene)
+    for number, (stem, seconds) in enumerate(stills.items()):
+        shown = [armature for armature in armatures if armature.name.startswith(stem)]
+        for armature in armatures:
+            for child in armature.children:
+                child.hide_render = armature not in shown
+        if shown:
+            report["pictures"][stem] = render(scene, shown, pictures, seconds, close=number > 0)
+    return report
+
+
+def render(scene: bpy.types.Scene, armatures: list, folder: Path, seconds: list[float], close: bool) -> list[str]:
+    """Workbench pictures of bones in translucent bodies. Bones themselves never render: octahedra stand for them."""
+    camera = bpy.data.objects.new("preview", bpy.data.cameras.new("preview"))
+    scene.collection.objects.link(camera)
+    points = []
+    for time_s in seconds:
+        _go_to(scene, time_s)
+        points += [
+            armature.matrix_world @ bone.head for armature in armatures for bone in armature.pose.bones if not close or bone.name in _NEAR_FACE
+        ]
+    filming = next(thing for thing in bpy.data.objects if thing.type == "CAMERA" and thing.name.startswith(armatures[0].name.split(" p")[0]))
+    _aim(camera, np.array(points), np.array(filming.matrix_world.translation))
+    written = []
+    for number, time_s in enumerate(seconds):
+        _go_to(scene, time_s)
+        bones = [_bone_shapes(armature) for armature in armatures]
+        path = folder / f"{armatures[0].name}_{number}.png"
+        scene.camera = camera
+        scene.render.filepath = str(path)
+        bpy.ops.render.render(write_still=True)
+        written.append(str(path))
+        for shape in bones:
+            bpy.data.objects.remove(shape)
+    return written
+
+
+def _go_to(scene: bpy.types.Scene, time_s: float) -> None:
+    frame = scene.frame_start + time_s * scene.render.fps / scene.render.fps_base
+    scene.frame_set(int(frame), subframe=frame % 1.0)
+
+
+def _set_the_stage(scene: bpy.types.Scene) -> None:
+    scene.render.engine = "BLENDER_WORKBENCH"
+    scene.render.resolution_x, scene.render.resolution_y = _SIZE
+    scene.render.resolution_percentage = 100
+    scene.render.image_settings.file_format = "PNG"
+    scene.display.render_aa = "16"
+    shading = scene.display.shading
+    shading.light, shading.color_type = "STUDIO", "MATERIAL"
+    shading.show_shadows, shading.show_cavity, shading.show_specular_highlight = True, False, True
+    scene.view_settings.view_transform = "Standard"
+    scene.world = bpy.data.worlds.new("demo")
+    scene.world.color = (0.10, 0.11, 0.13)
+    for material in bpy.data.materials:
+        material.diffuse_color = (*material.diffuse_color[:3], _BODY_ALPHA)
+    _grid(scene)
+
+
+def _plain(name: str, colour: tuple[float, ...]) -> bpy.types.Material:
+    material = bpy.data.materials.new(name)
+    material.diffuse_color, material.roughness = colour, 0.7
+    return material
+
+
+def _mesh(scene: bpy.types.Scene, name: str, corners: np.ndarray, faces: list, materials: list, of_face: list[int] | None = None) -> bpy.types.Object:
+    data = bpy.data.meshes.new(name)
+    data.from_pydata(corners.tolist(), [], faces)
+    for material in materials:
+        data.materials.append(material)
+    if of_face is not None:
+        data.polygons.foreach_set("material_index", of_face)
+    shape = bpy.data.objects.new(name, data)
+    scene.collection.objects.link(shape)
+    return shape
+
+
+def _grid(scene: bpy.types.Scene, reach: int = 12, half: float = 0.008) -> None:
+    """Lines a metre apart on the floor, as thin strips."""
+    corners, faces = [], []
+    for at in range(-reach, reach + 1):
+        for a, b in (((at - half, -reach), (at + half, reach)), ((-reach, at - half), (reach, at + half))):
+            first = len(corners)
+            corners += [(a[0], a[1], 0), (b[0], a[1], 0), (b[0], b[1], 0), (a[0], b[1], 0)]
+            faces.append((first, first + 1, first + 2, first + 3))
+    _mesh(scene, "grid", np.array(corners), faces, [_plain("grid", (0.30, 0.32, 0.36, 1.0))])
+
+
+def _bone_shapes(armature: bpy.types.Object) -> bpy.types.Object:
+    """The posed bones as octahedra, coloured by side."""
+    corners, faces, sides = [], [], []
+    names = list(_SIDES)
+    for bone in armature.pose.bones:
+        matrix = armature.matrix_world @ bone.matrix
+        length, width = bone.bone.length, max(0.006, 0.10 * bone.bone.length)
+        shape = np.array([(0, 0, 0), (0, length, 0), *((x * width, 0.12 * length, z * width) for x, z in ((1, 0), (0, 1), (-1, 0), (0, -1)))])
+        turn, place = np.array(matrix.to_3x3()), np.array(matrix.translation)
+        first = len(corners)
+        corners += (shape @ turn.T + place).tolist()
+        for corner in range(4):
+            a, b = first + 2 + corner, first + 2 + (corner + 1) % 4
+            faces += [(first, a, b), (first + 1, b, a)]
+        side = bone.name.split("_")[0]
+        sides += [names.index(side if side in _SIDES else "")] * 8
+    materials = [_plain(f"bones {side}", colour) for side, colour in _SIDES.items()]
+    return _mesh(bpy.context.scene, f"{armature.name} bones", np.array(corners), faces, materials, sides)
+
+
+def _aim(camera: bpy.types.Object, points: np.ndarray, filmed_from: np.ndarray) -> None:
+    """Puts `camera` where it just sees all `points` (N,3) m, from the side of `filmed_from` (3,), a little around and above."""
+    from mathutils import Vector
+
+    middle = (points.min(0) + points.max(0)) / 2
+    towards = filmed_from - middle
+    angle = np.arctan2(towards[1], towards[0]) + np.radians(25.0)
+    direction = np.array((np.cos(angle), np.sin(angle), 0.25))
+    camera.rotation_mode = "QUATERNION"
+    camera.rotation_quaternion = Vector(-direction).to_track_quat("-Z", "Y")
+    x, y, z = ((points - middle) @ np.array(camera.rotation_quaternion.to_matrix())).T
+    across = np.tan(_VIEW / 2)
+    margin = 0.25  # m: flesh around the joints
+    distance = max((z + (np.abs(x) + margin) / across).max(), (z + (np.abs(y) + margin) / (across * _SIZE[1] / _SIZE[0])).max())
+    camera.data.angle = _VIEW
+    camera.location = middle + distance * direction / np.linalg.norm(direction)
+
+
+def main() -> None:
+    work, *arguments = sys.argv[1:]
+    try:
+        if work == "capture":
+            output, python, *videos = map(Path, arguments)
+            report = capture(output, python, videos)
+        else:
+            report = inspect(Path(arguments[0]), Path(arguments[1]), json.loads(arguments[2]))
+        print(json.dumps(report), flush=True)
+        status = 0
+    except RuntimeError as error:  # an operator's own words
+        say(str(error).removeprefix("Error: ").strip())
+        status = 1
+    sys.stdout.flush()
+    os._exit(status)  # Blender 4.5 hangs at exit while an add-on is registered
+
+
+if __name__ == "__main__":
+    main()
