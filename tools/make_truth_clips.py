@@ -25,7 +25,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-
 from smplit.body.model import BodyModel
 from smplit.models import CHECKOUT_FILES
 from smplit.motion import CONTACT_NAMES, JOINT_NAMES
@@ -38,9 +37,12 @@ from truth_clips.renderer import Renderer
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _TICKS = 90_000  # time base of the video track, 1/s
+_PER_FRAME = ("joints", "poses", "trans", "expression", "contacts", "foot_points", "boxes", "camera_R", "camera_t", "up", "frame_times")
 
 
-def make_clip(clip: Clip, set_name: str, body: BodyModel, pack: MotionPack, output: Path, scale: float = 1.0, frames: int | None = None) -> dict:
+def make_clip(
+    clip: Clip, set_name: str, body: BodyModel, pack: MotionPack, output: Path, scale: float = 1.0, frames: int | None = None
+) -> dict:
     """Renders one clip and writes its truth; returns its figures."""
     size = tuple(2 * round(side * scale / 2) for side in clip.size)
     times = np.arange(round(clip.seconds * clip.fps)) / clip.fps
@@ -50,14 +52,16 @@ def make_clip(clip: Clip, set_name: str, body: BodyModel, pack: MotionPack, outp
     K = intrinsics(clip.camera, size)
     shown = len(times) if frames is None else min(frames, len(times))
     renderer = Renderer(size, body)
-    renderer.set_place(build(clip.place, clip.seed, _sight_lines(people, R, t)), [LOOKS[p.look] for p in clip.people], clip.sun, clip.tint, clip.seed)
+    place = build(clip.place, clip.seed, _sight_lines(people, R, t))
+    renderer.set_place(place, [LOOKS[p.look] for p in clip.people], clip.sun, clip.tint, clip.seed)
     started = time.monotonic()
     with _Video(output / f"{clip.name}.mp4", size, clip.fps) as video:
         for n in range(shown):
             video.write(renderer.draw([p.vertices[n] for p in people], R[n], t[n], K))
     seconds = time.monotonic() - started
     truth = _truth(clip, set_name, body, people, R, t, K, size, times)
-    np.savez_compressed(output / f"{clip.name}_truth.npz", **{n: (a[:shown] if len(np.shape(a)) and len(a) == len(times) else a) for n, a in truth.items()})
+    cut = {name: array[:shown] if name in _PER_FRAME else array for name, array in truth.items()}
+    np.savez_compressed(output / f"{clip.name}_truth.npz", **cut)
     return {"clip": clip.name, "frames": shown, "seconds_per_frame": seconds / shown, "in_picture": _in_picture(truth)}
 
 
@@ -75,17 +79,18 @@ def _project(points: np.ndarray, R: np.ndarray, t: np.ndarray, K: np.ndarray) ->
 
 
 def _truth(clip: Clip, set_name: str, body: BodyModel, people: list[Performance], R, t, K, size, times) -> dict:
-    stack = lambda name: np.stack([getattr(p.motion, name) for p in people], 1).astype(np.float32)  # noqa: E731
+    stack = lambda name: np.stack([getattr(p.motion, name) for p in people], 1).astype(np.float32)
     outlines = [_project(p.vertices[:, ::10], R, t, K) for p in people]
     boxes = np.stack([np.concatenate([o.min(1), o.max(1)], 1) for o in outlines], 1)
     return {
         "joints": np.stack([p.joints for p in people], 1).astype(np.float32), "poses": stack("poses"), "trans": stack("trans"),
         "betas": np.stack([p.motion.betas for p in people]), "expression": stack("expression"),
-        "expression_names": np.array(body.expression_names), "contacts": stack("contacts"), "foot_points": np.stack([p.soles for p in people], 1).astype(np.float32),
-        "foot_point_names": np.array(SOLES), "boxes": boxes.astype(np.float32), "camera_R": R, "camera_t": t, "camera_K": K, "up": R[:, :, 2], "fps": np.array(clip.fps), "frame_times": times,
-        "size": np.array(size), "names": np.array(JOINT_NAMES), "contact_names": np.array(CONTACT_NAMES),
-        "people": np.array([p.look for p in clip.people]), "clip": np.array(clip.name), "set": np.array(set_name),
-        "body": np.array(body.name), "body_sha256": np.array(body.sha256), "camera_kind": np.array(clip.camera.kind),
+        "expression_names": np.array(body.expression_names), "contacts": stack("contacts"),
+        "foot_points": np.stack([p.soles for p in people], 1).astype(np.float32), "foot_point_names": np.array(SOLES),
+        "boxes": boxes.astype(np.float32), "camera_R": R, "camera_t": t, "camera_K": K, "up": R[:, :, 2],
+        "fps": np.array(clip.fps), "frame_times": times, "size": np.array(size), "names": np.array(JOINT_NAMES),
+        "contact_names": np.array(CONTACT_NAMES), "people": np.array([p.look for p in clip.people]), "clip": np.array(clip.name),
+        "set": np.array(set_name), "body": np.array(body.name), "body_sha256": np.array(body.sha256), "camera_kind": np.array(clip.camera.kind),
     }
 
 
@@ -142,7 +147,8 @@ def main() -> None:
     pack = MotionPack(arguments.motion)
     for clip in clips:
         figures = make_clip(clip, arguments.set, body, pack, arguments.output, arguments.scale, arguments.frames)
-        print("{clip}: {frames} frames, {seconds_per_frame:.3f} s a frame, {in_picture:.0%} of the joints in the picture".format(**figures), flush=True)
+        shown = "{clip}: {frames} frames, {seconds_per_frame:.3f} s a frame, {in_picture:.0%} of the joints in the picture"
+        print(shown.format(**figures), flush=True)
 
 
 if __name__ == "__main__":

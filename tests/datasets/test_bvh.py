@@ -101,7 +101,7 @@ def test_recorded_files_agree_with_a_walk_through_the_tree(part, source):
     ],
 )
 def test_a_damaged_file_is_refused_with_its_name(damage, code):
-    with pytest.raises(BadInput, match="arm.bvh") as refused:
+    with pytest.raises(BadInput, match=r"arm\.bvh") as refused:
         parse_bvh(damage(ARM), "arm.bvh")
     assert refused.value.code == code
 

@@ -52,13 +52,13 @@ _TUNING = (
 
 _VALIDATION = (
     Clip("walk", (Person("cmu_expmap/train/walking_extra__walking_20", -60, "eli", betas=(0.7, 0.9)),),
-         Camera(azimuth=-80, distance=5.6, height=1.2, focal=1.1), place="street", seed=21, sun=(0.3, -0.8, 0.8)),
+         Camera(azimuth=-80, distance=5.6, height=1.2, focal=1.1), place="street", seed=21, seconds=4.0, sun=(0.3, -0.8, 0.8)),
     Clip("karate_rolled", (Person("cmu_keijiro/135_02_s4", -90, "gus", start=2.0, betas=(1.2, 0.4, -0.6)),),
-         Camera(azimuth=-110, distance=4.6, roll=-15, height=1.5), seed=22, tint=(0.45, 0.55, 0.5)),
+         Camera(azimuth=-110, distance=4.6, roll=-15, height=1.5), seed=22, seconds=4.0, tint=(0.45, 0.55, 0.5)),
     Clip("traffic_5fps_portrait", (Person("cmu_expmap/train/directing_traffic__directing_traffic_4", -80, "hua", start=6.0, betas=(-1.3, -0.4)),),
          Camera(distance=3.4, height=1.3, shake=0.3, focal=1.3), fps=5.0, seconds=8.0, size=(540, 960), seed=23, place="park"),
     Clip("soccer_pan", (Person("cmu_expmap/train/soccer__soccer_1", 0, "fay", start=1.0, betas=(-0.4, 0.6)),),
-         Camera("pan", azimuth=-95, distance=5.0, height=1.6, shake=0.4, focal=0.85), place="park", seed=24),
+         Camera("pan", azimuth=-95, distance=5.0, height=1.6, shake=0.4, focal=0.85), place="park", seconds=4.0, seed=24),
     Clip("jacks_high", (Person("cmu_m21/jumping-jack", -90, "eli", start=4.0, betas=(-0.8, -0.8)),),
          Camera(azimuth=-60, distance=4.0, height=3.2, focal=0.85), seed=25, seconds=4.0, place="street"),
     Clip("two_idle", (Person("reactidle/003_acted", -60, "fay", start=20.0, at=(-0.8, 0.2), betas=(0.2, 0.2)),
@@ -67,7 +67,7 @@ _VALIDATION = (
     Clip("walk_travel_24fps", (Person("cmu_expmap/train/walking_extra__walking_28", -30, "hua", betas=(-0.6, 0.2)),),
          Camera("travel", azimuth=-80, distance=3.6, height=1.3, shake=0.4, focal=0.95), fps=24.0, seconds=4.0, place="park", seed=27),
     Clip("box_60fps", (Person("cmu_m21/box-1_s0", -80, "gus", start=6.0, betas=(0.5, 1.0)),),
-         Camera(azimuth=-100, distance=2.5, height=1.4, focal=0.55), fps=60.0, seconds=3.0, seed=28, tint=(0.6, 0.55, 0.5)),
+         Camera(azimuth=-100, distance=2.5, height=1.4, focal=0.55), fps=60.0, seconds=2.0, seed=28, tint=(0.6, 0.55, 0.5)),
 )
 
 SETS = {"tuning": _TUNING, "validation": _VALIDATION}

@@ -61,12 +61,14 @@ def _street(random: np.random.Generator) -> list[np.ndarray]:
     for side in (-1, 1):
         for k in range(6):
             height = random.uniform(5, 12)
-            parts.append(box((-22 + 9 * k, 11 * side + random.uniform(-1, 1), height / 2), (8.6, 6, height), FACADE if random.random() < 0.7 else BRICK))
+            front = (-22 + 9 * k, 11 * side + random.uniform(-1, 1), height / 2)
+            parts.append(box(front, (8.6, 6, height), FACADE if random.random() < 0.7 else BRICK))
             parts.append(box((11 * side * 1.8 + random.uniform(-1, 1), -22 + 9 * k, height / 2), (6, 8.6, height), FACADE))
     for _ in range(16):
         angle, radius = random.uniform(0, 2 * np.pi), random.uniform(4.5, 7.5)
         size = random.uniform((0.3, 0.3, 0.4), (1.0, 1.0, 1.3))
-        parts.append(box((radius * np.cos(angle), radius * np.sin(angle), size[2] / 2), tuple(size), int(random.choice([CRATE, BRICK, BARK])), random.uniform(0, 90)))
+        centre = (radius * np.cos(angle), radius * np.sin(angle), size[2] / 2)
+        parts.append(box(centre, tuple(size), int(random.choice([CRATE, BRICK, BARK])), random.uniform(0, 90)))
     return parts
 
 

@@ -14,8 +14,8 @@ import cv2
 import moderngl
 import numpy as np
 from scipy import sparse
-
 from smplit.body.model import SURFACE_POINTS, BodyModel
+
 from truth_clips.looks import Look
 
 _FOLDER = Path(__file__).resolve().parent
@@ -100,7 +100,9 @@ class Renderer:
         self._sky = context.vertex_array(self._programs["sky"], [(context.buffer(corners.tobytes()), "2f", "corner")])
         self._people: list[_Figure] = []
 
-    def set_place(self, triangles: np.ndarray, looks: list[Look], sun: tuple[float, float, float], tint: tuple[float, float, float], seed: int) -> None:
+    def set_place(
+        self, triangles: np.ndarray, looks: list[Look], sun: tuple[float, float, float], tint: tuple[float, float, float], seed: int
+    ) -> None:
         """`triangles` (N,7) of `places.build`; one look per person; `sun` the direction towards it."""
         buffer = self._context.buffer(triangles.astype("f4").tobytes())
         self._place = self._context.vertex_array(self._programs["place"], [(buffer, "3f 3f 1f", "position", "normal", "material")])
@@ -115,7 +117,8 @@ class Renderer:
                 program["noise_map"].value = 1
         for name, value in self._paint.uniforms().items():
             self._programs["person"][name].write(np.ascontiguousarray(value, "f4").tobytes())
-        self._people = [_Figure(self._context, self._programs["person"], self._depth_only, self._still, self._indices, self._paint, look) for look in looks]
+        shared = self._context, self._programs["person"], self._depth_only, self._still, self._indices, self._paint
+        self._people = [_Figure(*shared, look) for look in looks]
 
     def draw(self, vertices: list[np.ndarray], R: np.ndarray, t: np.ndarray, K: np.ndarray) -> np.ndarray:
         """One frame (H,W,3) uint8 RGB.
@@ -173,7 +176,8 @@ class _Figure:
         self._off = paint.stand_off(look)[:, None]
         count = len(paint.rest)
         corners = paint.faces.ravel()
-        self._gather = sparse.csr_matrix((np.ones(len(corners), np.float32), (corners, np.repeat(np.arange(len(paint.faces)), 3))), shape=(count, len(paint.faces)))
+        faces = np.repeat(np.arange(len(paint.faces)), 3)
+        self._gather = sparse.csr_matrix((np.ones(len(corners), np.float32), (corners, faces)), shape=(count, len(paint.faces)))
         self._buffer = context.buffer(reserve=count * 24, dynamic=True)
         self.array = context.vertex_array(program, [(self._buffer, "3f 3f", "position", "normal"), (still, "3f 1f", "rest", "eyeball")], indices)
         self.depth = context.vertex_array(depth_only, [(self._buffer, "3f 12x", "position")], indices)

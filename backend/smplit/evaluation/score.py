@@ -65,11 +65,13 @@ def truth_rows(times: np.ndarray, truth: Truth) -> np.ndarray:
 
 
 def _soles(rotations: np.ndarray, joints: np.ndarray, rest: np.ndarray, betas: np.ndarray, body: BodyModel) -> np.ndarray:
-    """(N,4,3) heels and big toes, each moving rigidly with its joint."""
+    """(N,4,3) the sole under heels and big toes (the points that touch a floor at rest), each moving rigidly with its joint."""
     surface = body.rest_surface_points(betas).numpy()
     names = list(SURFACE_POINTS)
     carriers = [JOINT_NAMES.index(SURFACE_POINTS[name][1]) for name in SOLES]
-    offsets = surface[[names.index(name) for name in SOLES]] - rest[carriers]
+    offsets = surface[[names.index(name) for name in SOLES]]
+    offsets[:, 1] = (body.v_template[:, 1] + body.shapedirs[:, 1, :10] @ betas[:10]).min()
+    offsets -= rest[carriers]
     return joints[:, carriers] + np.einsum("tkij,kj->tki", rotations[:, carriers], offsets)
 
 
@@ -96,7 +98,7 @@ def figures(pair: Compared, body: BodyModel) -> dict:
         "acceleration_error": metrics.acceleration_error(pair.joints, pair.true_joints, fps),
         "foot_slide_mm": metrics.foot_slide(soles, pair.true_soles, fps),
         "foot_joint_slide_mm": metrics.foot_slide(pair.joints[:, _FOOT_JOINTS], pair.true_joints[:, _FOOT_JOINTS], fps),
-        "true_penetration_mm": metrics.penetration(pair.true_soles), "penetration_mm": metrics.penetration(soles),
+        "penetration_mm": metrics.penetration(soles),
         "floating_mm": metrics.floating(soles, pair.motion.contacts),
     }
     out["foot_skate_percent"], out["foot_skate_cm"] = metrics.foot_skate(soles)
