@@ -27,7 +27,6 @@ class PersonLandmarks:
     hands_world: np.ndarray  # (N,2,21,3) m, hand-centred, camera axes
     face: np.ndarray  # (N,468,3) px; z in px too, smaller is nearer
     face_confidence: np.ndarray  # (N,) 0..1
-    face_blendshapes: np.ndarray | None = None  # (N,52) 0..1 ARKit, when that model is there
 
     def __len__(self) -> int:
         return len(self.seen)

@@ -7,7 +7,6 @@ import numpy as np
 
 from smplit.mocap.face.surface import FaceSurface
 
-JAW_OPEN_ANGLE = 0.253  # rad of jaw joint that equal the open body's `jawOpen` of 1 (body recipe, step 9)
 JAW_LIMITS = (-0.02, 0.5)  # rad
 # Not fitted to the mesh. Opening is the jaw joint's, gaze the eye joints'; `mouthClose` means something only
 # together with an open jaw, where the lip rolls and shrugs explain it; the mesh sees neither tongue nor puffed cheeks.

@@ -14,15 +14,15 @@ import numpy as np
 
 from smplit.body.model import BodyModel
 from smplit.mocap.alignment import procrustes, sight_rotations
-from smplit.mocap.face.arkit import ArkitScores
 from smplit.mocap.face.expression import JAW_LIMITS, ExpressionSolver
 from smplit.mocap.face.occlusion import covered
 from smplit.mocap.face.surface import FaceSurface, face_surface
+from smplit.mocap.gaps import smooth_at_ease
 from smplit.mocap.observations import PersonLandmarks
-from smplit.mocap.smoothing import smooth_curves, smooth_rotations
+from smplit.mocap.smoothing import smooth_rotations
 
 _CHUNK = 256  # frames brought into head axes at once: 256 x 468 x 3 numbers are 3 MB
-_NEUTRAL_FRAMES = 600  # frames, spread over the clip, that decide the neutral face
+_NEUTRAL_FRAMES = 300  # frames, spread over the clip, that decide the neutral face
 _LEAST_CONFIDENCE = 0.2  # below, a frame counts as unseen
 _MOBILITY = 0.0015  # m: points that expressions move more than this say less about the head
 _MISFIT = 0.006  # m: root mean square of what no expression explains at which confidence has fallen to 37 %
@@ -33,6 +33,7 @@ _LIP_GAP = 0.0027  # m between the inner lips' mesh points when the mouth is shu
 _HEAD_CUTOFF, _BROW_CUTOFF, _EYE_CUTOFF, _MOUTH_CUTOFF = 6.0, 5.0, 12.0, 8.0  # Hz: a blink lasts 0.15 s or more
 _INNER_LIPS = np.array([[82, 87], [13, 14], [312, 317]])
 _LIDS = np.array([[[385, 380], [386, 374], [387, 373]], [[158, 153], [159, 145], [160, 144]]])  # left, right eye
+_MIDDLE = [33, 263, 61, 291]  # eyes and mouth: their middle is the face's
 _EYE_CORNERS = np.array([[362, 263], [133, 33]])
 _SHUT = 0.56  # of the open eye's lid gap is what the mesh (without attention) still shows when the eye is shut
 _SQUINT = 0.3  # of the way to shut is no blink yet: smiling and looking down narrow the eyes
@@ -69,16 +70,15 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
     """Fits the face over the clip.
 
     Args:
-        landmarks: N frames; uses `face`, `face_confidence`, the hands (what covers the face), and
-            `face_blendshapes` when present, which then decide the named actions, jaw and gaze.
+        landmarks: N frames; uses `face`, `face_confidence` and the hands (what covers the face).
         K: (3,3) px.
         body: whose expressions, jaw and face shape are used.
         times: (N,) s.
 
     Returns:
         A `FaceFit`. Where the face is unseen or covered, expression and jaw relax and the head's
-        rotation is held. The mesh has no iris points: without blend shape scores the eyes look
-        straight ahead of the head, and only the lids move.
+        rotation is held. The mesh has no iris points: the eyes look straight ahead of the head, and
+        only the lids move.
 
     Raises:
         BadInput: the body file has no face landmarks.
@@ -93,26 +93,26 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
     raw = _solve(landmarks.face, seen, neutral, solver, weights)
 
     confidence = confidence * np.exp(-((raw.misfit / _MISFIT) ** 2))
-    rotations = sight_rotations(landmarks.face[..., :2], K) @ raw.rotations
+    rotations = sight_rotations(landmarks.face[:, _MIDDLE, :2], K) @ raw.rotations
     confidence = confidence * np.clip((-raw.rotations[:, 2, 2] - 0.1) / 0.4, 0.0, 1.0)  # turned away: half is guessed
-    expression, jaw, eyes = _expressions(raw, solver, landmarks, seen, body)
+    expression = _expressions(raw, solver, seen, body.expression_names)
+    jaw = raw.coefficients[:, -1:]
     lower, upper = confidence * (1.0 - mouth_covered), confidence * (1.0 - eyes_covered)
     count = len(times)
     expression = _smooth_by_part(expression, body.expression_names, lower, upper, times, solver.named)
-    jaw_angle = smooth_curves(jaw[:, None], lower**2, times, _MOUTH_CUTOFF, np.zeros(1))
-    eyes = smooth_curves(eyes.reshape(count, 6), upper**2, times, _EYE_CUTOFF, np.zeros(6)).reshape(count, 2, 3)
+    jaw_angle = smooth_at_ease(jaw, lower, times, _MOUTH_CUTOFF, np.zeros(1))
     return FaceFit(
         smooth_rotations(rotations, confidence**2, times, _HEAD_CUTOFF).astype(np.float32),
         (confidence * (1.0 - 0.5 * np.maximum(mouth_covered, eyes_covered))).astype(np.float32),
         np.concatenate([np.clip(jaw_angle, *JAW_LIMITS), np.zeros((count, 2))], axis=1).astype(np.float32),
-        eyes.astype(np.float32),
+        np.zeros((count, 2, 3), np.float32),
         expression.astype(np.float32),
     )
 
 
 def _clean_confidence(landmarks: PersonLandmarks) -> np.ndarray:
     confidence = np.nan_to_num(np.array(landmarks.face_confidence, np.float64))
-    confidence[~np.isfinite(landmarks.face).all((1, 2)) | (confidence < _LEAST_CONFIDENCE)] = 0.0
+    confidence[~np.isfinite(landmarks.face.sum((1, 2))) | (confidence < _LEAST_CONFIDENCE)] = 0.0
     size = np.linalg.norm(np.nan_to_num(landmarks.face[:, 33, :2] - landmarks.face[:, 263, :2]), axis=-1)
     return confidence * np.clip(size / _SMALL_FACE, 0.0, 1.0)
 
@@ -211,25 +211,15 @@ def _blinks(lids: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return np.clip((closing - _SQUINT) / (1.0 - _SQUINT - 0.1), 0.0, 1.0)
 
 
-def _expressions(
-    raw: _Raw, solver: ExpressionSolver, landmarks: PersonLandmarks, seen: np.ndarray, body: BodyModel
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unsmoothed expression (N,E), jaw opening (N,) rad, eyes (N,2,3) rad."""
-    names = body.expression_names
+def _expressions(raw: _Raw, solver: ExpressionSolver, seen: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Unsmoothed expression (N,E); the lids' gap tells a blink better than the mesh's small movement."""
     expression = np.zeros((len(seen), len(names)))
     expression[:, solver.columns] = raw.coefficients[:, :-1]
-    jaw, eyes = raw.coefficients[:, -1], np.zeros((len(seen), 2, 3))
     if solver.named:
         blinks = _blinks(raw.lids, seen)
         for side, name in enumerate(("eyeBlinkLeft", "eyeBlinkRight")):
             expression[:, names.index(name)] = blinks[:, side]
-    if landmarks.face_blendshapes is not None:
-        scores = ArkitScores(landmarks.face_blendshapes, seen)
-        eyes = scores.gaze()
-        if solver.named:
-            scores.fill(expression, names)
-            jaw = scores.jaw_opening()
-    return expression, jaw, eyes
+    return expression
 
 
 def _smooth_by_part(
@@ -242,6 +232,6 @@ def _smooth_by_part(
     for start, (confidence, cutoff) in parts.items():
         columns = np.array([name.startswith(start) for name in names])
         rest &= ~columns
-        smooth[:, columns] = smooth_curves(expression[:, columns], confidence**2, times, cutoff, np.zeros(columns.sum()))
-    smooth[:, rest] = smooth_curves(expression[:, rest], lower**2, times, _MOUTH_CUTOFF, np.zeros(rest.sum()))
+        smooth[:, columns] = smooth_at_ease(expression[:, columns], confidence, times, cutoff, np.zeros(columns.sum()))
+    smooth[:, rest] = smooth_at_ease(expression[:, rest], lower, times, _MOUTH_CUTOFF, np.zeros(rest.sum()))
     return np.clip(smooth, 0.0, 1.0) if named else smooth

@@ -18,15 +18,16 @@ def covered(landmarks: PersonLandmarks) -> tuple[np.ndarray, np.ndarray]:
 
     Hand points are those of the hand network and, where it has lost a hand before the face, the body network's.
     """
-    face = np.nan_to_num(landmarks.face[..., :2].astype(np.float64))
-    size = np.maximum(np.linalg.norm(face[:, _OUTER_EYES[0]] - face[:, _OUTER_EYES[1]], axis=-1), 1.0)[:, None]
-    hands = np.nan_to_num(landmarks.hands.astype(np.float64)).reshape(len(face), 42, 2)
+    left, right = (np.nan_to_num(landmarks.face[:, point, :2].astype(np.float64)) for point in _OUTER_EYES)
+    size = np.maximum(np.linalg.norm(left - right, axis=-1), 1.0)[:, None]
+    hands = np.nan_to_num(landmarks.hands.astype(np.float64)).reshape(len(size), 42, 2)
     trust = np.repeat(np.nan_to_num(landmarks.hand_confidence), 21, axis=1)
     points = np.concatenate([hands, landmarks.body[:, _BODY_HANDS]], axis=1)
     trust = np.concatenate([trust, landmarks.body_confidence[:, _BODY_HANDS]], axis=1)
 
     def over(part: list[int]) -> np.ndarray:
-        distance = np.linalg.norm(points - face[:, part].mean(1)[:, None], axis=-1) / size
+        middle = np.nan_to_num(landmarks.face[:, part, :2].astype(np.float64)).mean(1)  # these points alone: long clips stay small
+        distance = np.linalg.norm(points - middle[:, None], axis=-1) / size
         return (trust / (1.0 + (distance / _REACH) ** 6)).max(1)
 
     return over(_MOUTH), over(_EYES)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smplit.axes import matrix_from_axis_angle
+from smplit.axes import axis_angle_from_matrix, matrix_from_axis_angle
 from smplit.body.model import BodyModel
 from smplit.mocap.alignment import procrustes, sight_rotations
+from smplit.mocap.gaps import smooth_at_ease
 from smplit.mocap.hands.skeleton import (
     ACTIVE, FINGER_LANDMARKS, HIGH, HINGE_JOINT, LOW, MIRROR, RELAXED, THUMB, HandSkeleton, finger_tips, hand_skeleton,
 )
@@ -30,6 +31,8 @@ _PRIOR_SIGMA = np.radians(np.array([[70, 14, 1, 70, 1, 35]] * 4 + [[35, 35, 20, 
 _FINGER_CUTOFF = 7.0  # Hz: signing and typing stay below
 _WRIST_CUTOFF = 6.0
 _OUTLIER_ANGLE = np.radians(25.0)
+_OUTLIER_TURN = np.radians(40.0)  # of the wrist: a hand taken for the other one is turned by half a circle
+_OUTLIER_ROUNDS = 4
 _MISFIT = 0.012  # m: root mean square misfit at which confidence has fallen to 37 %
 _LEAST_CONFIDENCE = 0.2  # below, a frame counts as unseen
 _PALM = np.array([0, 5, 9, 13, 17])
@@ -237,11 +240,12 @@ def _over_time(
     for side in range(2):
         curves = angles[:, side].reshape(len(angles), 30)
         trust = confidence[:, side]
-        for _ in range(2):
-            smooth = smooth_curves(curves, trust**2, times, _FINGER_CUTOFF / 2, RELAXED.ravel())
-            trust = confidence[:, side] * outlier_weights(curves, smooth, _OUTLIER_ANGLE)
+        for _ in range(_OUTLIER_ROUNDS):
+            smooth = smooth_curves(curves, trust**2, times, _FINGER_CUTOFF / 2)
+            turned = smooth_rotations(rotations[:, side], trust**2, times, _WRIST_CUTOFF / 2)
+            leap = np.linalg.norm(axis_angle_from_matrix(np.swapaxes(turned, -1, -2) @ rotations[:, side]), axis=-1)
+            trust = confidence[:, side] * outlier_weights(curves, smooth, _OUTLIER_ANGLE) / (1.0 + (leap / _OUTLIER_TURN) ** 2)
         confidence[:, side] = trust
-        smooth = smooth_curves(curves, trust**2, times, _FINGER_CUTOFF, RELAXED.ravel())
-        angles[:, side] = np.clip(smooth.reshape(-1, 5, 6), LOW, HIGH)
+        angles[:, side] = np.clip(smooth_at_ease(curves, trust, times, _FINGER_CUTOFF, RELAXED.ravel()).reshape(-1, 5, 6), LOW, HIGH)
         rotations[:, side] = smooth_rotations(rotations[:, side], trust**2, times, _WRIST_CUTOFF)
     return angles, rotations, confidence
