@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Motion files survive a round trip and refuse what they cannot trust."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,15 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path):
     with pytest.raises(BadInput, match="NaN"):
         broken.save(path)
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["m.npz"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+def test_others_may_read_a_saved_motion_as_far_as_the_user_lets_them(tmp_path):
+    before = os.umask(0o022)
+    try:
+        assert make().save(tmp_path / "m.npz").stat().st_mode & 0o777 == 0o644
+    finally:
+        os.umask(before)
 
 
 def test_pickled_objects_are_refused(tmp_path):

@@ -137,6 +137,9 @@ class Motion:
         try:
             with os.fdopen(handle, "wb") as stream:
                 np.savez_compressed(stream, **self.arrays())
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes files that only their owner reads
             os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

@@ -89,7 +89,8 @@ def _drawn(image: np.ndarray, view: _View, present: Present, time: float) -> np.
         bodies = [person.placed(number, in_camera=True) for person, number in present]
         draw(image, bodies, camera)
         for (person, _), placed in zip(present, bodies, strict=True):
-            top = placed.vertices[np.argmin(placed.vertices[:, 1])]
+            head = placed.vertices[person.head]
+            top = head[np.argmin(head[:, 1])]
             if top[2] > 0.1:
                 left, base = camera.project(top).tolist()
                 write_words(image, str(person.person), (round(left) - 6, round(max(base - 6, 24))), person.colour)

@@ -9,7 +9,7 @@ import numpy as np
 
 from smplit.body.model import BodyModel
 from smplit.errors import BadInput
-from smplit.motion import Motion
+from smplit.motion import JOINT_NAMES, Motion
 from smplit.view.raster import Placed, Surface
 
 # RGB 0..1, far apart in hue and alike in lightness; person 1 has the first.
@@ -18,6 +18,7 @@ _COLOURS = np.array(
     np.float32,
 )
 _SEEN, _UNSEEN = 0.82, 0.35  # opacity; a person whom the detector lost is shown, but faintly
+_HEAD = JOINT_NAMES.index("head")
 _CHUNK = 32  # frames whose vertices are held at once: 32 x 10475 x 3 float32 are 4 MB
 
 
@@ -52,6 +53,7 @@ class Performer:
         self._surface = surface
         self._colours = np.tile(self.colour, (len(body.v_template), 1))
         self._expression = _in_basis(motion, body)
+        self.head = np.flatnonzero(body.weights[:, _HEAD] > 0.5)  # vertices that follow the head
         self._first, self._vertices = 0, np.empty((0, len(body.v_template), 3), np.float32)
         steps = np.diff(self.times)
         self._reach = 0.55 * float(np.median(steps)) if len(steps) else 0.5 / float(motion.fps)
