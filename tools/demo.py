@@ -62,7 +62,7 @@ SAMPLES = (
         "video by Wolfgang Langer, Pexels Licence",
     ),
 )
-STILLS = 6
+STILLS = 3
 _SAME_TIME = 2e-3  # s
 _BEST_STILL = 0  # the one beside the video's frame
 _MOVES = {"fingers_deg": 5.0, "jaw_deg": 1.0}  # least turning of somebody's
@@ -123,14 +123,17 @@ def in_blender(blender: Path, home: Path, *arguments: object) -> dict:
     """
     command = [blender, ROOT / "tools" / "demo_blender.py", *arguments]
     environment = {**os.environ, "BLENDER_USER_RESOURCES": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
-    last = ""
-    with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as process:
+    last, log = "", home / "blender.log"  # Mesa and Blender grumble there about what does not matter
+    with (
+        log.open("w") as errors,
+        subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=errors, text=True, env=environment, cwd=ROOT) as process,
+    ):
         for line in process.stdout:
             if line.startswith("[demo]"):
                 print(line, end="", flush=True)
             last = line.strip() or last
     if process.returncode:
-        raise DemoFailed(f"Blender's part ended with exit code {process.returncode}: {last}")
+        raise DemoFailed(f"Blender's part ended with exit code {process.returncode}: {last}\n{log.read_text(errors='replace')[-2000:]}")
     try:
         return json.loads(last)
     except ValueError as error:

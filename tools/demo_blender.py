@@ -29,8 +29,8 @@ ROOT = build_extension.ROOT
 EXTENSION = "bl_ext.user_default.smplit"
 _LIMIT = 1800.0  # s for the capture
 _SIZE = (960, 720)  # px
-_SIDES = {"left": (0.16, 0.42, 0.85, 1.0), "right": (0.85, 0.23, 0.18, 1.0), "": (0.95, 0.72, 0.15, 1.0)}  # bones, RGBA
-_BODY_ALPHA = 0.45
+_SIDES = {"left": (0.05, 0.35, 1.0, 1.0), "right": (1.0, 0.10, 0.06, 1.0), "": (1.0, 0.62, 0.03, 1.0)}  # bones, RGBA
+_SKIN, _SKIN_CLOSE = (0.92, 0.95, 1.0, 0.30), (0.90, 0.80, 0.74, 1.0)  # RGBA of the bodies around them; a face must be seen itself
 _ASIDE = 4.0  # m between the people of two videos
 _VIEW = np.radians(40.0)  # across the picture
 _NEAR_FACE = {"head", "neck", "left_shoulder", "right_shoulder", "spine3"}  # what a close-up shows
@@ -189,6 +189,9 @@ def render(scene: bpy.types.Scene, armatures: list, folder: Path, seconds: list[
     """Workbench pictures of bones in translucent bodies. Bones themselves never render: octahedra stand for them."""
     camera = bpy.data.objects.new("preview", bpy.data.cameras.new("preview"))
     scene.collection.objects.link(camera)
+    for child in (child for armature in armatures for child in armature.children if child.type == "MESH"):
+        for material in child.data.materials:
+            material.diffuse_color = _SKIN_CLOSE if close else _SKIN
     points = []
     for time_s in seconds:
         _go_to(scene, time_s)
@@ -221,15 +224,13 @@ def _set_the_stage(scene: bpy.types.Scene) -> None:
     scene.render.resolution_x, scene.render.resolution_y = _SIZE
     scene.render.resolution_percentage = 100
     scene.render.image_settings.file_format = "PNG"
-    scene.display.render_aa = "16"
+    scene.display.render_aa = "8"
     shading = scene.display.shading
     shading.light, shading.color_type = "STUDIO", "MATERIAL"
     shading.show_shadows, shading.show_cavity, shading.show_specular_highlight = True, False, True
     scene.view_settings.view_transform = "Standard"
     scene.world = bpy.data.worlds.new("demo")
-    scene.world.color = (0.10, 0.11, 0.13)
-    for material in bpy.data.materials:
-        material.diffuse_color = (*material.diffuse_color[:3], _BODY_ALPHA)
+    scene.world.color = (0.016, 0.018, 0.022)
     _grid(scene)
 
 
@@ -259,7 +260,7 @@ def _grid(scene: bpy.types.Scene, reach: int = 12, half: float = 0.008) -> None:
             first = len(corners)
             corners += [(a[0], a[1], 0), (b[0], a[1], 0), (b[0], b[1], 0), (a[0], b[1], 0)]
             faces.append((first, first + 1, first + 2, first + 3))
-    _mesh(scene, "grid", np.array(corners), faces, [_plain("grid", (0.30, 0.32, 0.36, 1.0))])
+    _mesh(scene, "grid", np.array(corners), faces, [_plain("grid", (0.20, 0.22, 0.26, 1.0))])
 
 
 def _bone_shapes(armature: bpy.types.Object) -> bpy.types.Object:
@@ -268,7 +269,7 @@ def _bone_shapes(armature: bpy.types.Object) -> bpy.types.Object:
     names = list(_SIDES)
     for bone in armature.pose.bones:
         matrix = armature.matrix_world @ bone.matrix
-        length, width = bone.bone.length, max(0.006, 0.10 * bone.bone.length)
+        length, width = bone.bone.length, max(0.006, 0.13 * bone.bone.length)
         shape = np.array([(0, 0, 0), (0, length, 0), *((x * width, 0.12 * length, z * width) for x, z in ((1, 0), (0, 1), (-1, 0), (0, -1)))])
         turn, place = np.array(matrix.to_3x3()), np.array(matrix.translation)
         first = len(corners)
