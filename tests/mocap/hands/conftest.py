@@ -8,7 +8,6 @@ import pytest
 import smplx
 import torch
 from scipy.spatial.transform import Rotation
-
 from smplit.body.model import SURFACE_POINTS, BodyModel
 from smplit.mocap.observations import PersonLandmarks
 

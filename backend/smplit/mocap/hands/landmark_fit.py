@@ -17,7 +17,17 @@ from smplit.body.model import BodyModel
 from smplit.mocap.alignment import procrustes, sight_rotations
 from smplit.mocap.gaps import smooth_at_ease
 from smplit.mocap.hands.skeleton import (
-    ACTIVE, FINGER_LANDMARKS, HIGH, HINGE_JOINT, LOW, MIRROR, RELAXED, THUMB, HandSkeleton, finger_tips, hand_skeleton,
+    ACTIVE,
+    FINGER_LANDMARKS,
+    HIGH,
+    HINGE_JOINT,
+    LOW,
+    MIRROR,
+    RELAXED,
+    THUMB,
+    HandSkeleton,
+    finger_tips,
+    hand_skeleton,
 )
 from smplit.mocap.observations import PersonLandmarks
 from smplit.mocap.smoothing import outlier_weights, smooth_curves, smooth_rotations
