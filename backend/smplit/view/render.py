@@ -164,8 +164,8 @@ def _camera_on_all(stage: _Stage, shapes: list[np.ndarray], width: int, height: 
     middle = (points.min(0) + points.max(0)) / 2
     spread_out = np.linalg.svd(stage.root[:, :2] - stage.root[:, :2].mean(0), full_matrices=False)[2][0]
     path = float(np.arctan2(spread_out[1], spread_out[0]))
-    turned = (path + np.pi / 2 - stage.facing + np.pi) % (2 * np.pi) - np.pi  # across the path, seen from the facing
-    side = turned if abs(turned) <= np.pi / 2 else turned - np.sign(turned) * np.pi
+    across = [path - np.pi / 2 - stage.facing, path + np.pi / 2 - stage.facing]  # beside the facing, as `_SIDE` is
+    side = min((_wrapped(angle) for angle in across), key=lambda angle: abs(_wrapped(angle - _SIDE)))  # the film's side
     side -= np.sign(side) * min(abs(side), np.radians(20.0))  # a little towards the face
     near, far = 2.0, 2000.0
     for _ in range(30):
@@ -176,3 +176,7 @@ def _camera_on_all(stage: _Stage, shapes: list[np.ndarray], width: int, height: 
         fits = np.all(seen[:, 2] > 0.5) and np.all((pixels > 0.05 * height) & (pixels < (width - 0.05 * height, 0.95 * height)))
         near, far = (near, distance) if fits else (distance, far)
     return look_at(middle + far * stage.direction(side), middle, width, height)
+
+
+def _wrapped(angle: float) -> float:
+    return (angle + np.pi) % (2 * np.pi) - np.pi
