@@ -87,7 +87,8 @@ class Retargeter:
         """
         missing = sorted(set(self._map.values()) - set(motion.names))
         if missing:
-            raise BadInput(f"{source} lacks joints of its rest pose: {', '.join(missing)}.", "Use the rest pose of the same skeleton.", "wrong_rest_pose")
+            text = f"{source} lacks joints of its rest pose: {', '.join(missing)}."
+            raise BadInput(text, "Use the rest pose of the same skeleton.", "wrong_rest_pose")
         rotations, positions = motion.global_transforms()
         index = {name: i for i, name in enumerate(motion.names)}
         turned = self._turn(rotations, index)

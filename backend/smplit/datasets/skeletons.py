@@ -27,8 +27,10 @@ SKELETONS: dict[str, dict[str, str]] = {
         "neck lCollar rCollar head lShldr rShldr lForeArm rForeArm lHand rHand"
     ),
     "cmu_iclone": _map(
-        "CC_Base_Hip CC_Base_L_Thigh CC_Base_R_Thigh CC_Base_Waist CC_Base_L_Calf CC_Base_R_Calf CC_Base_Spine01 CC_Base_L_Foot CC_Base_R_Foot CC_Base_Spine02 CC_Base_L_ToeBase CC_Base_R_ToeBase "
-        "CC_Base_NeckTwist01 CC_Base_L_Clavicle CC_Base_R_Clavicle CC_Base_Head CC_Base_L_Upperarm CC_Base_R_Upperarm CC_Base_L_Forearm CC_Base_R_Forearm CC_Base_L_Hand CC_Base_R_Hand"
+        "CC_Base_Hip CC_Base_L_Thigh CC_Base_R_Thigh CC_Base_Waist CC_Base_L_Calf CC_Base_R_Calf "
+        "CC_Base_Spine01 CC_Base_L_Foot CC_Base_R_Foot CC_Base_Spine02 CC_Base_L_ToeBase CC_Base_R_ToeBase "
+        "CC_Base_NeckTwist01 CC_Base_L_Clavicle CC_Base_R_Clavicle CC_Base_Head "
+        "CC_Base_L_Upperarm CC_Base_R_Upperarm CC_Base_L_Forearm CC_Base_R_Forearm CC_Base_L_Hand CC_Base_R_Hand"
     ),
     "bandai": _map(
         "Hips UpperLeg_L UpperLeg_R Spine LowerLeg_L LowerLeg_R Spine Foot_L Foot_R Chest Toes_L Toes_R "
