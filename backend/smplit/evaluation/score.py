@@ -97,6 +97,7 @@ def figures(pair: Compared, body: BodyModel) -> dict:
         "jitter": metrics.jitter(pair.joints, fps), "true_jitter": metrics.jitter(pair.true_joints, fps),
         "acceleration_error": metrics.acceleration_error(pair.joints, pair.true_joints, fps),
         "foot_slide_mm": metrics.foot_slide(soles, pair.true_soles, fps),
+        "true_foot_slide_mm": metrics.foot_slide(pair.true_soles, pair.true_soles, fps),
         "foot_joint_slide_mm": metrics.foot_slide(pair.joints[:, _FOOT_JOINTS], pair.true_joints[:, _FOOT_JOINTS], fps),
         "penetration_mm": metrics.penetration(soles),
         "floating_mm": metrics.floating(soles, pair.motion.contacts),
