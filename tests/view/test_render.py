@@ -38,6 +38,14 @@ def test_a_motion_of_one_frame_without_times_contacts_or_camera_is_drawn(body, t
     assert cv2.imread(str(tmp_path / "m.png")) is not None
 
 
+@pytest.mark.parametrize("name", ["a file/m.png", "x" * 300 + ".png", "."])
+def test_a_place_that_cannot_be_written_is_named(motion, body, tmp_path, name):
+    (tmp_path / "a file").write_text("in the way")
+    with pytest.raises(BadInput, match=r"a file|xxx|folder"):
+        render_motion(motion, png=tmp_path / name, body=body)
+    assert [path.name for path in tmp_path.iterdir()] == ["a file"]
+
+
 def test_times_that_run_backwards_are_refused(motion, body, tmp_path):
     motion.frame_times = motion.frame_times[::-1].copy()
     with pytest.raises(BadInput, match="frame_times"):

@@ -25,7 +25,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         NoSpace: the disk is full.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir, it says no where a name is too long to look for
         raise BadInput(f"Output '{path}' is a folder.", "Name a file.", "output_is_folder")
     made = _missing_parents(path)
     try:
@@ -70,6 +70,6 @@ def _umask() -> int:
 def _explained(error: OSError, path: Path) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoSpace(f"No space left while writing '{path}'.", "Free some space, or write to another disk, and run again.")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG, errno.EINVAL):
         return BadInput(f"Cannot write '{path}' ({error.strerror}).", "Choose a folder you may write to.", "not_writable")
     return error

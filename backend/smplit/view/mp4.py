@@ -17,7 +17,8 @@ class Mp4Writer:
 
     def __init__(self, path: Path, width: int, height: int, fps: float):
         self._container = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
-        self._stream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options={"preset": "veryfast", "crf": "20"})
+        rate = Fraction(max(fps, 1.0)).limit_denominator(1001)  # for the encoder's budget only: times are the pictures' own
+        self._stream = self._container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "20"})
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = _CLOCK
