@@ -7,7 +7,9 @@ Both sides see the same decoded pixels and the same presentation times, without 
 Distances are in pixels of a person 1000 px tall: the person's size is the median of the longer side
 of the box of all 33 body landmarks. Body: landmarks that mediapipe calls visible. Hands: frames in which
 both sides see that hand; hands that one side put on the other arm count as seen, and so as wrong.
-`--golden` keeps mediapipe's landmarks (numbers only, no pictures) of every tenth frame for the tests.
+
+`--golden FILE` instead keeps numbers (no pictures) of every 20th frame for tests/mocap/keypoints: where
+mediapipe looked, and what it found there.
 
 mediapipe is a development oracle, not a dependency: see `bench_capture.py` for its environment.
 """
@@ -26,28 +28,39 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def run_holistic(size: tuple[int, int], times: list[float], output: Path) -> None:
-    """The oracle's side, in mediapipe's own environment: raw RGB frames on standard input -> npz of px."""
-    import mediapipe
+    """The oracle's side, in mediapipe's own environment: raw RGB frames on standard input -> npz of px.
+
+    `region` (N,4) px, px, px, rad: centre, side and angle of where the body will be looked for in the NEXT frame.
+    """
+    from mediapipe.python.solution_base import SolutionBase
 
     width, height = size
     count = len(times)
     found = {
         "body": np.full((count, 33, 2), np.nan), "visible": np.zeros((count, 33)), "hands": np.full((count, 2, 21, 2), np.nan),
-        "face": np.full((count, 468, 2), np.nan),
+        "face": np.full((count, 468, 2), np.nan), "region": np.full((count, 4), np.nan),
     }
 
     def pixels(landmarks) -> np.ndarray:
         return np.array([(point.x * width, point.y * height) for point in landmarks.landmark])
 
-    with mediapipe.solutions.holistic.Holistic(model_complexity=1, smooth_landmarks=False) as holistic:
+    inputs = {
+        "model_complexity": 1, "smooth_landmarks": False, "enable_segmentation": False, "smooth_segmentation": False,
+        "refine_face_landmarks": False, "use_prev_landmarks": True,
+    }
+    outputs = ["pose_landmarks", "pose_landmarks_roi", "left_hand_landmarks", "right_hand_landmarks", "face_landmarks"]
+    graph = "mediapipe/modules/holistic_landmark/holistic_landmark_cpu.binarypb"
+    with SolutionBase(binary_graph_path=graph, side_inputs=inputs, outputs=outputs) as holistic:
         for i, time in enumerate(times):
             image = np.frombuffer(sys.stdin.buffer.read(width * height * 3), np.uint8).reshape(height, width, 3)
-            # The solution counts 30 frames a second whatever the video; its filters should see the true times.
+            # The package counts 30 frames a second whatever the video; its filters should see the true times.
             holistic._simulated_timestamp = round(time * 1e6) - 33333
-            result = holistic.process(image)
+            result = holistic.process({"image": image})
             if result.pose_landmarks:
                 found["body"][i] = pixels(result.pose_landmarks)
                 found["visible"][i] = [point.visibility for point in result.pose_landmarks.landmark]
+                roi = result.pose_landmarks_roi
+                found["region"][i] = roi.x_center * width, roi.y_center * height, roi.width * width, roi.rotation
             for side, hand in enumerate((result.left_hand_landmarks, result.right_hand_landmarks)):
                 if hand:
                     found["hands"][i, side] = pixels(hand)
@@ -56,8 +69,19 @@ def run_holistic(size: tuple[int, int], times: list[float], output: Path) -> Non
     np.savez(output, **found)
 
 
-def oracle(video: Path, python: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """mediapipe's landmarks of every frame of a video, and the frames' times (N,) s."""
+def golden_of(theirs: dict[str, np.ndarray], every: int = 20) -> dict[str, np.ndarray]:
+    """Every 20th frame: where mediapipe looked (the body's region, the last hands and face) and what it found."""
+    frames = np.arange(every, len(theirs["body"]), every)
+    kept = {"frames": frames, "body_size": np.array(person_size(theirs["body"])), "body_region": theirs["region"][frames - 1]}
+    for name in ("body", "visible", "hands", "face"):
+        kept[name] = theirs[name][frames]
+    for name in ("hands", "face"):
+        kept[f"{name}_before"] = theirs[name][frames - 1]
+    return {name: values if name == "frames" else values.astype(np.float32) for name, values in kept.items()}
+
+
+def oracle(video: Path, python: Path) -> dict[str, np.ndarray]:
+    """mediapipe's landmarks of every frame of a video, px."""
     from smplit.video.decode import VideoReader
 
     with VideoReader(video) as reader:
@@ -73,7 +97,7 @@ def oracle(video: Path, python: Path) -> tuple[dict[str, np.ndarray], np.ndarray
         if process.wait():
             raise SystemExit(f"mediapipe failed: {' '.join(command)}")
         with np.load(output) as arrays:
-            return dict(arrays), np.array(times)
+            return dict(arrays)
 
 
 def person_size(body: np.ndarray) -> float:
@@ -116,22 +140,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", type=Path, nargs="+")
     parser.add_argument("--mediapipe-python", type=Path)
-    parser.add_argument("--golden", type=Path, help="write mediapipe's landmarks of every tenth frame here")
+    parser.add_argument("--golden", type=Path, help="write the numbers for the tests here and compare nothing")
     arguments = parser.parse_args()
     from bench_capture import mediapipe_python
 
     python = mediapipe_python(arguments.mediapipe_python)
-    golden = {}
+    if arguments.golden:
+        golden = {}
+        for video in arguments.videos:
+            golden |= {f"{video.stem}.{name}": values for name, values in golden_of(oracle(video, python)).items()}
+        np.savez_compressed(arguments.golden, **golden)
+        return
     print(f"{'video':28}{'part':12}{'frames':>7}{'mean':>8}{'median':>8}{'90 %':>8}   px of a person 1000 px tall")
     for video in arguments.videos:
-        theirs, _ = oracle(video, python)
-        for part, values in compare(video, theirs).items():
+        for part, values in compare(video, oracle(video, python)).items():
             figures = [values.mean(), np.median(values), np.percentile(values, 90)] if len(values) else []
             print(f"{video.stem:28}{part:12}{len(values):7d}" + "".join(f"{figure:8.2f}" for figure in figures), flush=True)
-        if arguments.golden:
-            golden |= {f"{video.stem}.{name}": values[::10].astype(np.float32) for name, values in theirs.items()}
-    if arguments.golden:
-        np.savez_compressed(arguments.golden, **golden)
 
 
 if __name__ == "__main__":
