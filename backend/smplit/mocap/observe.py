@@ -22,6 +22,7 @@ from smplit.mocap.keypoints.extremities import Extremities, ExtremityFollower
 from smplit.mocap.keypoints.face import FaceLandmarker
 from smplit.mocap.keypoints.hands import HandLandmarker
 from smplit.mocap.keypoints.movenet import PeopleDetector
+from smplit.mocap.keypoints.sides import right_mistaken_sides
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.options import CaptureOptions
 from smplit.mocap.select import choose_people, drop_false_people
@@ -226,11 +227,15 @@ class _Shot:
 
     def finish(self, K: np.ndarray, focal_source: str, camera: TrackedCamera) -> ShotObservations:
         """What was seen, with people in the order of their first frame, numbered by row order for now."""
+        times = np.array(self._times)
         people = [_dense(self._rows.pop(track)) for track in sorted(self._rows)]
+        for person in people:
+            first = person.first - self.start
+            right_mistaken_sides(person, times[first : first + len(person)])
         motion = CameraMotion(
             camera.rotation, camera.kind, K, focal_source, camera.residual, camera.path, camera.points, camera.points_frame
         )
-        return ShotObservations(self.start, np.array(self._times), motion, people)
+        return ShotObservations(self.start, times, motion, people)
 
 
 def _row(index: int, body: SeenBody, found: Extremities) -> np.ndarray:
