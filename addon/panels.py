@@ -33,10 +33,11 @@ class _Sidebar:
 def _paragraph(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
     """Text over several lines: a label does not wrap."""
     column = layout.column(align=True)
+    width = _LINE if icon == "NONE" else _LINE - 4
     line = ""
     lines = []
     for word in text.split():
-        if line and len(line) + len(word) >= _LINE:
+        if line and len(line) + len(word) >= width:
             lines.append(line)
             line = ""
         line = f"{line} {word}".strip()
@@ -213,6 +214,11 @@ def draw_setup(layout: bpy.types.UILayout) -> None:
         old = preferences.installed_version()
         card = "SMPLit looks at videos with a program beside Blender. It is set up once; afterwards no network is needed."
         _paragraph(box, preferences.missing_backend() if old else card, "INFO")
+        problem = preferences.setup_problem()
+        if problem is not None:
+            _paragraph(box, str(problem), "ERROR")
+            if problem.code == "offline":
+                box.prop(bpy.context.preferences.system, "use_online_access", text="Allow Online Access")
         row = box.row()
         row.scale_y = 1.5
         row.operator("smplit.backend_install", text="Update" if old else f"Set Up ({_SIZE})", icon="IMPORT")

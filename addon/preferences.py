@@ -109,6 +109,15 @@ def recipe() -> install.Recipe:
     return install.Recipe(Path(sys.executable), user_folder(), wheel, lock, VERSION, Path(packages) if packages else None)
 
 
+def setup_problem() -> errors.SmplitError | None:
+    """Why Set Up cannot be pressed now."""
+    try:
+        recipe()
+    except errors.SmplitError as error:
+        return error
+    return None
+
+
 def missing_backend() -> str:
     """Why no backend can be started, or an empty string. Cheap: panels and polls call it."""
     chosen = get()

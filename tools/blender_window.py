@@ -95,7 +95,7 @@ def _sample() -> Path:
     import demo
 
     try:
-        return demo.sample(ROOT / "out" / "sample")
+        return demo.sample_clip(demo.SAMPLES[0], ROOT / "out" / "sample")
     except demo.DemoFailed as error:
         raise Cannot(str(error)) from error
 

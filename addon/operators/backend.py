@@ -73,12 +73,10 @@ class SMPLIT_OT_backend_install(bpy.types.Operator):
         if pump.installing():
             cls.poll_message_set("The set-up is running.")
             return False
-        try:
-            preferences.recipe()
-        except errors.SmplitError as error:
-            cls.poll_message_set(str(error))
-            return False
-        return True
+        problem = preferences.setup_problem()
+        if problem is not None:
+            cls.poll_message_set(str(problem))
+        return problem is None
 
     def execute(self, _context) -> set[str]:
         try:

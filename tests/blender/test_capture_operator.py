@@ -36,7 +36,7 @@ def clip(backend_python) -> Clip:
     if squats.is_file():
         return Clip(squats, 2.0, 5.0, 20.0)
     # Elsewhere the demo's sample, of two walkers.
-    program = "import sys, pathlib; sys.path.insert(0, sys.argv[1]); import demo; print(demo.sample(pathlib.Path(sys.argv[2])))"
+    program = "import sys, pathlib; sys.path.insert(0, sys.argv[1]); import demo; print(demo.sample_clip(demo.SAMPLES[0], pathlib.Path(sys.argv[2])))"
     run = subprocess.run([backend_python, "-c", program, ROOT / "tools", ROOT / "out" / "sample"], capture_output=True, text=True, check=False)
     if run.returncode:
         pytest.skip(f"needs ../shared/videos or the demo's sample: {(run.stderr.strip().splitlines() or ['?'])[-1]}")
