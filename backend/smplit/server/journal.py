@@ -166,6 +166,11 @@ def read(file: Path) -> Job:
     job = Job(**{f.name: values[f.name] for f in fields(Job) if f.name in values})
     if job.id != file.parent.name or job.state not in JOB_STATES:
         raise ValueError("it names another job, or an unknown state")
+    if not all(isinstance(getattr(job, name), list) for name in ("paths", "results", "failures")):
+        raise ValueError("a list is missing")
+    for result in job.results:
+        if Path(result["path"]).is_absolute() or ".." in Path(result["path"]).parts:
+            raise ValueError(f"result '{result['path']}' lies outside the job's folder")
     return job
 
 
