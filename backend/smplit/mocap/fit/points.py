@@ -25,21 +25,22 @@ BLAZEPOSE_NAMES = (
 )
 
 # landmark: (joint it follows, surface point or None, offset in m for the LEFT side, trust 0..1).
-# The offset is in the joint's rest axes (x to the person's left, y up, z forward).
+# The offset is in the joint's rest axes (x to the person's left, y up, z forward), measured on the tuning
+# clips by tools/measure_landmark_offsets.py, and halved where the clips disagree.
 _ATTACHMENT: dict[str, tuple[str, str | None, tuple[float, float, float], float]] = {
-    "nose": ("head", "nose", (0, 0, 0), 0.7),
-    "left_eye": ("head", "left_eye", (0, 0, 0), 0.5),
-    "left_ear": ("head", "left_ear", (0, 0, 0), 0.6),
-    "left_shoulder": ("left_collar", None, (0, 0, 0), 1.0),
-    "left_elbow": ("left_elbow", None, (0, 0, 0), 1.0),
-    "left_wrist": ("left_wrist", None, (0, 0, 0), 1.0),
-    "left_pinky": ("left_wrist", None, (0, 0, 0), 0.25),
-    "left_index": ("left_wrist", None, (0, 0, 0), 0.25),
-    "left_hip": ("pelvis", None, (0, 0, 0), 0.8),
-    "left_knee": ("left_knee", None, (0, 0, 0), 1.0),
-    "left_ankle": ("left_ankle", None, (0, 0, 0), 1.0),
-    "left_heel": ("left_ankle", "left_heel", (0, 0, 0), 0.5),
-    "left_foot_index": ("left_foot", "left_big_toe", (0, 0, 0), 0.5),
+    "nose": ("head", "nose", (0, 0.006, -0.005), 0.7),
+    "left_eye": ("head", "left_eye", (-0.004, 0.006, -0.012), 0.5),
+    "left_ear": ("head", "left_ear", (-0.018, 0.006, 0.018), 0.6),
+    "left_shoulder": ("left_collar", None, (-0.004, 0.008, -0.003), 1.0),
+    "left_elbow": ("left_elbow", None, (-0.008, 0.005, 0.014), 1.0),
+    "left_wrist": ("left_wrist", None, (0, 0.003, 0), 1.0),
+    "left_pinky": ("left_wrist", None, (-0.017, 0, 0.03), 0.25),
+    "left_index": ("left_wrist", None, (-0.03, 0, -0.014), 0.25),
+    "left_hip": ("pelvis", None, (0.005, -0.003, 0.025), 0.8),
+    "left_knee": ("left_knee", None, (-0.004, -0.005, 0), 1.0),
+    "left_ankle": ("left_ankle", None, (0.004, 0.016, 0.006), 1.0),
+    "left_heel": ("left_ankle", "left_heel", (-0.006, -0.004, 0.012), 0.5),
+    "left_foot_index": ("left_foot", "left_big_toe", (0.002, 0.003, -0.028), 0.5),
 }
 # The rest joint a joint landmark starts from, where it is not the followed joint itself.
 _BASE_JOINT = {
