@@ -25,6 +25,7 @@ import torch
 from open_body import correctives, face, hands, shape, surface
 from open_body.makehuman import FINGERS, MakeHuman
 from open_body.skeleton import RestPose, joint_weights
+
 from smplit.body.model import SURFACE_POINTS
 from smplit.motion import NUM_JOINTS, PARENTS
 

@@ -25,15 +25,16 @@ from pathlib import Path
 
 import av
 import numpy as np
-from smplit.body.model import BodyModel
-from smplit.models import CHECKOUT_FILES
-from smplit.motion import CONTACT_NAMES, JOINT_NAMES
 from truth_clips.cameras import camera_path, intrinsics
 from truth_clips.clips import SETS, Clip
 from truth_clips.looks import LOOKS
 from truth_clips.people import SOLES, MotionPack, Performance, perform
 from truth_clips.places import build
 from truth_clips.renderer import Renderer
+
+from smplit.body.model import BodyModel
+from smplit.models import CHECKOUT_FILES
+from smplit.motion import CONTACT_NAMES, JOINT_NAMES
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _TICKS = 90_000  # time base of the video track, 1/s

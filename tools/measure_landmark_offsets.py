@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from smplit.body.model import BodyModel
 from smplit.evaluation.score import truth_rows
 from smplit.evaluation.truth import Truth, find_truth, match_people, read_truth

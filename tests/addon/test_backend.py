@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-
 from addon.bridge import backend as states
 from addon.bridge import client as client_module
 from addon.bridge.client import Client, new_keys

@@ -7,7 +7,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
 from addon.bridge import install
 from addon.bridge.install import Installer, Recipe, check_python, environment_python, installed_version, pins_of, torch_attempts
 

@@ -2,7 +2,6 @@
 """The jobs list follows what the backend says; times and words are those a user reads."""
 
 import pytest
-
 from addon.bridge.jobs import JobList, clock
 from addon.bridge.process import LONGEST_DELAY, SETTLED, Backoff
 from addon.shared import errors, protocol

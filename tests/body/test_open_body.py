@@ -8,6 +8,7 @@ import pytest
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
+
 from smplit.body.model import BodyModel
 from smplit.models import CHECKOUT_FILES
 from smplit.motion import JOINT_NAMES, PARENTS

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+
 from smplit.datasets.bvh import parse_bvh, read_bvh
 from smplit.errors import BadInput
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+
 from smplit.body.model import BodyModel
 from smplit.datasets.bvh import Bvh, parse_bvh, read_bvh
 from smplit.datasets.retarget import Retargeter, TargetBody, smallest_rotation

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+
 from smplit.body.model import SURFACE_POINTS, BodyModel
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES
 from smplit.mocap.observations import CameraMotion, PersonLandmarks

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+
 from smplit.errors import BadInput
 from smplit.evaluation import capture as evaluation
 from smplit.evaluation.score import compare, figures, joint_figures

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.spatial import procrustes
 from scipy.spatial.transform import Rotation
+
 from smplit.evaluation import metrics
 
 

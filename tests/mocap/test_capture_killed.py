@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from smplit.motion import Motion
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+
 from smplit.errors import BadInput, Cancelled
 from smplit.mocap import observe as observing
 from smplit.mocap.observe import ShotObservations, observe

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from smplit.errors import BadInput
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.observe import ShotObservations

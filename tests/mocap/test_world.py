@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+
 from smplit.body.model import BodyModel
 from smplit.mocap.fit.body_fit import BodyFit
 from smplit.mocap.observations import CameraMotion

@@ -8,6 +8,7 @@ import sys
 import time
 
 import numpy as np
+
 from smplit.errors import BadInput
 from smplit.server.kinds import JobKind
 

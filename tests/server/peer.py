@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import zmq
+
 from smplit import protocol
 from smplit.protocol import FROM_BACKEND, decode, encode, read_connection
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from peer import alive, family, until
+
 from smplit import protocol
 
 VIDEO = Path(__file__).resolve().parents[3] / "shared" / "videos" / "squats_5fps_portrait.mp4"

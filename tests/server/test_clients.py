@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 import zmq
+
 from smplit.protocol import FROM_BACKEND, Message, ProtocolError, decode
 from smplit.server import pipe
 from smplit.server.clients import Clients

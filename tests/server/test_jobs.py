@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from fake_kinds import motion
 from peer import alive, family, until
+
 from smplit import protocol
 
 

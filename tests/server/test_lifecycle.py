@@ -13,6 +13,7 @@ import psutil
 import pytest
 from fake_kinds import motion
 from peer import HERE, PATIENCE, alive, family, until
+
 from smplit import protocol
 from smplit.protocol import Connection, read_connection, write_connection
 

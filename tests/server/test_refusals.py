@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import zmq
 from peer import alive
+
 from smplit import protocol
 
 

@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+
 from smplit.body.model import BodyModel
 from smplit.evaluation.truth import read_truth
 from smplit.motion import joint_transforms

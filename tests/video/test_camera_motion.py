@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+
 from smplit.video.camera_motion import CameraTracker
 from smplit.video.camera_scale import Feet, metric_ground
 

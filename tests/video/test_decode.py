@@ -12,6 +12,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+
 from smplit.errors import BadInput
 from smplit.video.decode import VideoReader, parse_range
 from smplit.video.read_ahead import read_ahead

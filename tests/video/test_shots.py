@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from smplit.video.decode import VideoReader
 from smplit.video.shots import CutDetector
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+
 from smplit.video.appearance import PARTS, Appearance, measure_appearance
 from smplit.video.tracking import Measurement, Tracker, join_tracks
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-from smplit.motion import JOINT_NAMES, PARENTS
 
 from open_body.skeleton import joint_index, smooth_step
+from smplit.motion import JOINT_NAMES, PARENTS
 
 _TOWARDS = 0.7  # of the way from linear to rotation-blended skinning
 _RIDGE, _JAW_RIDGE = 0.3, 1e-4

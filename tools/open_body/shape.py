@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import nnls
-from smplit.motion import JOINT_NAMES
 
 from open_body.makehuman import AVERAGE, MakeHuman
 from open_body.skeleton import RestPose, joint_index
+from smplit.motion import JOINT_NAMES
 
 PEOPLE = 300
 SHAPES = 10

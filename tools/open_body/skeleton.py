@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-from smplit.motion import JOINT_NAMES
 
 from open_body.makehuman import FINGERS, MakeHuman
+from smplit.motion import JOINT_NAMES
 
 SIDES = (("L", "left", 1.0), ("R", "right", -1.0))
 SPINE_HEIGHTS = {"spine1": 0.24, "spine2": 0.52, "spine3": 0.65}  # of the way from pelvis to neck

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, RotationSpline
+
 from smplit.axes import axis_angle_from_matrix, matrix_from_axis_angle
 from smplit.body.model import SURFACE_POINTS, BodyModel
 from smplit.datasets.bvh import Bvh, parse_bvh

@@ -14,8 +14,8 @@ import cv2
 import moderngl
 import numpy as np
 from scipy import sparse
-from smplit.body.model import SURFACE_POINTS, BodyModel
 
+from smplit.body.model import SURFACE_POINTS, BodyModel
 from truth_clips.looks import Look
 
 _FOLDER = Path(__file__).resolve().parent

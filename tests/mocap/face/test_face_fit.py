@@ -9,6 +9,7 @@ import smplx
 import torch
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
+
 from smplit.body.model import BodyModel
 from smplit.mocap.face import landmark_fit
 from smplit.mocap.face.landmark_fit import fit_face

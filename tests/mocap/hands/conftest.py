@@ -8,6 +8,7 @@ import pytest
 import smplx
 import torch
 from scipy.spatial.transform import Rotation
+
 from smplit.body.model import SURFACE_POINTS, BodyModel
 from smplit.mocap.observations import PersonLandmarks
 

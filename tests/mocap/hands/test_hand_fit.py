@@ -3,6 +3,7 @@
 
 import numpy as np
 from scipy.spatial.transform import Rotation
+
 from smplit.mocap.hands.landmark_fit import fit_hands
 
 from .conftest import FRAMES, K

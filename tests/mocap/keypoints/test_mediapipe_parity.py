@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from smplit.mocap.keypoints import face, hands
 from smplit.mocap.keypoints.blazepose import BodyLandmarker
 from smplit.mocap.keypoints.regions import Region

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from smplit.mocap.keypoints.regions import PointFilter, Region, region_around, upright_angle
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from smplit.mocap.keypoints.sides import right_mistaken_sides
 from smplit.mocap.observations import PersonLandmarks
 
