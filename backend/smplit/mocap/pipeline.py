@@ -20,7 +20,7 @@ from smplit.body.model import BodyModel
 from smplit.errors import BadInput
 from smplit.mocap.assemble import assemble_motion
 from smplit.mocap.face.landmark_fit import FaceFit, fit_face
-from smplit.mocap.fit.body_fit import BodyFit, BodyFitter
+from smplit.mocap.fit.body_fit import BodyFit, BodyFitter, landmark_trust
 from smplit.mocap.hands.landmark_fit import HandFit, fit_hands
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.observe import ShotObservations, observe
@@ -176,7 +176,7 @@ def _cut_camera(shot: ShotObservations, landmarks: PersonLandmarks) -> tuple[np.
 
 
 def _track(person: _Person, shot: ShotObservations) -> placement.PersonTrack:
-    legs = person.landmarks.body_confidence[:, _LEG_LANDMARKS].mean(1) * person.landmarks.seen
+    legs = np.sqrt(landmark_trust(person.landmarks, person.camera.K)[:, _LEG_LANDMARKS]).mean(1)
     return placement.PersonTrack(person.fit, person.landmarks.first - shot.start, person.times, person.camera, legs)
 
 

@@ -88,6 +88,14 @@ class _Targets:
         return _Targets(**values)
 
 
+def landmark_trust(landmarks: PersonLandmarks, K: np.ndarray) -> np.ndarray:
+    """(N,33) 0..1: squared confidence; a landmark outside the picture is the detector's guess and counts little."""
+    size = 2.0 * K[:2, 2]
+    outside = np.maximum(np.maximum(-landmarks.body, landmarks.body - size), 0.0).max(-1) / size.min()
+    guessed = np.where(outside > 0.0, 0.15 * np.exp(-outside / 0.1), 1.0)
+    return np.clip(landmarks.body_confidence * landmarks.seen[:, None], 0.0, 1.0) ** 2 * guessed
+
+
 def _fill_gaps(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Linear interpolation of `values` (T,...) over frames that are not `known` (T,)."""
     if known.all() or not known.any():
@@ -129,7 +137,7 @@ class BodyFitter:
         boxes = _fill_gaps(landmarks.boxes.astype(np.float32), seen)
         self.turned = torch.as_tensor(np.einsum("tij,tkj->tki", towards_person(boxes, camera.K), world), dtype=torch.float32)
         self.pixels = torch.as_tensor(_fill_gaps(landmarks.body.astype(np.float32), seen))
-        self.trust = torch.as_tensor((landmarks.body_confidence * seen[:, None]).astype(np.float32)).clamp(0, 1) ** 2
+        self.trust = torch.as_tensor(landmark_trust(landmarks, camera.K).astype(np.float32))
         self.times = torch.as_tensor(np.asarray(times - times[0], np.float32))
         self.wrists, self.head = wrists, head
         self.to_first = torch.as_tensor(np.transpose(camera.rotation, (0, 2, 1)), dtype=torch.float32)
