@@ -101,10 +101,13 @@ def import_(motion: Positional[Path], output: Output, common: OmitArgPrefixes[Co
         motion: file to read.
         output: npz to write.
     """
+    from smplit.export.whole_file import whole_file
     from smplit.imports import import_motion
 
     result = import_motion(motion)
-    terminal.result({"written": result.save(output), "frames": len(result), "fps": result.fps}, common.json)
+    with whole_file(output) as path:
+        result.save(path)
+    terminal.result({"written": output, "frames": len(result), "fps": result.fps}, common.json)
 
 
 def view(
@@ -130,7 +133,7 @@ def view(
 
     with terminal.TerminalReporter(motion.name) as reporter:
         render_motion(loaded, png=png, mp4=mp4, reporter=reporter)
-    terminal.result({"written": [path for path in (png, mp4) if path]}, common.json)
+    terminal.result({"written": [str(path) for path in (png, mp4) if path]}, common.json)
 
 
 def models_list(common: OmitArgPrefixes[Common]) -> None:
