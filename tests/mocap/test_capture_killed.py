@@ -45,7 +45,9 @@ sys.exit(cli.main(sys.argv[1:]))
 
 def run(output, seconds, command=None):
     command = command or [sys.executable, "-c", DRIVER, "capture", "a.mp4", "-o", output, "--device", "cpu", str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A test run started in the background of a script ignores Ctrl-C, and so would its children.
+    heard = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
 
 
 def stopped_aside(output, number):

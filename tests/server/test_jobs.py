@@ -143,8 +143,9 @@ def test_a_failing_job_says_why_and_what_to_do_and_the_next_one_runs(server, cli
 
 
 def test_a_job_handed_to_a_worker_that_is_about_to_end_is_not_lost(server, client):
-    jobs = [client.submit("die", how="memory"), client.submit("write"), client.submit("die", how="memory"), client.submit("write")]
-    assert [client.end_of(job).type for job in jobs] == ["failed", "done", "failed", "done"]
+    for _ in range(2):  # two at a time: the test server's queue is short, and its worker may still be starting
+        jobs = [client.submit("die", how="memory"), client.submit("write")]
+        assert [client.end_of(job).type for job in jobs] == ["failed", "done"]
 
 
 def test_a_worker_that_dies_idle_costs_nothing(server, client):
