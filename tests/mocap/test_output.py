@@ -2,6 +2,9 @@
 """Results appear whole or not at all, and options are checked before anything is loaded."""
 
 import errno
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -56,3 +59,13 @@ def test_estimators_that_are_not_there_yet_are_named_with_what_to_use(name, valu
 def test_unknown_option_names_list_the_known_ones():
     with pytest.raises(BadInput, match="peple.*Known options:.*people"):
         CaptureOptions.from_dict({"peple": "all"})
+
+
+def test_what_a_killed_run_left_aside_is_removed_by_the_next_and_a_living_run_is_not_disturbed(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / f".smplit-{ended.pid}-abc").mkdir()
+    (tmp_path / f".smplit-{os.getpid()}-def").mkdir()
+    with OutputFolder(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [f".smplit-{os.getpid()}-def"]

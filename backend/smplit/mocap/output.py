@@ -10,8 +10,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import psutil
+
 from smplit.errors import BadInput, NoSpace
 from smplit.motion import Motion
+
+_ASIDE = ".smplit-"  # folders of unfinished runs
 
 
 class OutputFolder:
@@ -30,7 +34,8 @@ class OutputFolder:
         self._made = not self._final.exists()
         try:
             self._final.mkdir(parents=True, exist_ok=True)
-            self.path = Path(tempfile.mkdtemp(prefix=".smplit-", dir=self._final))
+            _remove_abandoned(self._final)
+            self.path = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}{os.getpid()}-", dir=self._final))
         except OSError as error:
             raise _explain(error, self._final) from error
         return self
@@ -62,6 +67,14 @@ class OutputFolder:
                 self._final.rmdir()
         if isinstance(error, OSError):
             raise _explain(error, self._final) from error
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """What a killed run left aside; its process number is in the name."""
+    for left in folder.glob(f"{_ASIDE}*"):
+        number = left.name.removeprefix(_ASIDE).partition("-")[0]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _explain(error: OSError, folder: Path) -> Exception:
