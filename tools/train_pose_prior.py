@@ -24,12 +24,14 @@ from smplit.body.model import BodyModel
 from smplit.datasets.bvh import read_bvh
 from smplit.datasets.retarget import Retargeter, TargetBody
 from smplit.mocap.fit.pose_prior import JOINTS
+from truth_clips.clips import SETS
 
 # Free to use and to redistribute what is learned from them. The 13-joint sets (no spine, no
 # collars) would teach that spines never bend.
 PARTS = ("cmu_amc", "cmu_expmap", "cmu_daz", "cmu_iclone", "cmu_m21", "cmu_keijiro", "reactidle")
-# Subjects of the validation truth clips and of the report below: never trained on.
-HELD_OUT = {"94", "94?", "135", "135?", "004", "009"}
+# Never trained on: these subjects, and every recording that a validation truth clip shows.
+HELD_OUT = {"94", "94?", "135", "135?", "003", "004", "009"}
+SHOWN = {f"{person.source}.bvh" for clip in SETS["validation"] for person in clip.people}
 _MIRROR = np.diag([-1.0, 1.0, 1.0])
 _LEFT_RIGHT = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20]
 # Weight of a set's frames: standing idle is as long as everything else together.
@@ -61,7 +63,7 @@ def read(motion: Path, rest: Path, manifest: Path) -> tuple[dict[str, list[np.nd
             retargeters[name] = Retargeter(read_bvh(rest / f"{name}.bvh"), target)
         clip = retargeters[name](read_bvh(motion / row["file"]))
         rotations = matrix_from_axis_angle(clip.poses.reshape(len(clip), -1, 3)[:, :22])[::3]
-        if row["subject"] in HELD_OUT:
+        if row["subject"] in HELD_OUT or row["file"] in SHOWN:
             held.append(features(rotations))
         else:
             train.setdefault(row["part"], []).append(np.concatenate([features(rotations), features(mirrored(rotations))]))

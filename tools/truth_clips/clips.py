@@ -48,6 +48,12 @@ _TUNING = (
          Camera(distance=3.2, height=1.5, aim=1.1, shake=0.5, focal=1.15), seed=3, tint=(0.5, 0.45, 0.6), seconds=4.0),
     Clip("bend_60fps", (Person("cmu_amc/02/02_06", -70, "bo", start=3.0, betas=(0.3, 0.3)),),
          Camera(azimuth=-95, distance=5.0, shake=1.0, height=1.6, focal=1.25), fps=60.0, seconds=3.0, seed=8),
+    Clip("idle", (Person("reactidle/008_genuine", -75, "ann", start=30.0, betas=(0.4, -0.4)),),
+         Camera(distance=3.9, height=1.5, focal=0.9), seed=10, seconds=4.0, place="street"),
+    Clip("jump", (Person("cmu_expmap/train/jumping__jumping_5", -60, "cem", betas=(-0.6, 0.8)),),
+         Camera(azimuth=-80, distance=4.4, height=2.6, focal=0.9), seed=11, seconds=3.5),
+    Clip("indian_dance", (Person("cmu_daz/indian/indian_14", -90, "dee", start=4.0, betas=(0.9, 0.2)),),
+         Camera(azimuth=-70, distance=4.0, height=0.9, roll=-8, focal=1.1), seed=12, seconds=4.0, place="park"),
 )
 
 _VALIDATION = (
