@@ -301,7 +301,8 @@ class BodyFitter:
         rotations, joints = joint_transforms(local, rest)
         marks = points.positions(rotations, joints)
         total = energy.reprojection(marks + trans[:, None], targets.pixels, targets.weights, targets.K, s)
-        total = total + energy.bone_directions(marks, self.pairs, targets.directions, targets.direction_weights, s)
+        ends = points.positions(rotations, joints, in_depth=True)
+        total = total + energy.bone_directions(ends, self.pairs, targets.directions, targets.direction_weights, s)
         total = total + energy.anatomy(local, rest, s)
         if targets.wrists is not None:
             off = energy.geodesic_squared(rotations[:, 20:22], targets.wrists)

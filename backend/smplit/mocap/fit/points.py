@@ -48,18 +48,31 @@ _BASE_JOINT = {
 }
 
 
+# The detector's own 3D sits elsewhere than its pixels: what to add to the offset for it (LEFT side, m), from
+# the same measurement, rounded down.
+_IN_DEPTH: dict[str, tuple[float, float, float]] = {
+    "left_shoulder": (-0.005, -0.015, -0.03), "left_hip": (0.0, 0.0, -0.025), "left_knee": (0.01, -0.005, -0.025),
+    "left_ankle": (0.02, 0.02, 0.0), "left_heel": (0.02, 0.04, 0.04), "left_foot_index": (0.03, 0.02, -0.04),
+}
+
+
 @dataclass
 class BodyPoints:
-    """Landmarks as points of the body: index into BlazePose's 33, joint, rest offset (K,3), trust (K,)."""
+    """Landmarks as points of the body: index into BlazePose's 33, joint, rest offset (K,3), trust (K,).
+
+    `depth_offsets` (K,3): where the detector's own 3D puts them.
+    """
 
     landmarks: list[int]
     joints: list[int]
     offsets: Tensor
+    depth_offsets: Tensor
     trust: Tensor
 
-    def positions(self, rotations: Tensor, joints: Tensor) -> Tensor:
+    def positions(self, rotations: Tensor, joints: Tensor, in_depth: bool = False) -> Tensor:
         """(T,22,3,3) global rotations and (T,22,3) m joints -> (T,K,3) m, same frame."""
-        return joints[:, self.joints] + (rotations[:, self.joints] @ self.offsets[None, :, :, None])[..., 0]
+        offsets = self.depth_offsets if in_depth else self.offsets
+        return joints[:, self.joints] + (rotations[:, self.joints] @ offsets[None, :, :, None])[..., 0]
 
 
 def body_points(model: BodyModel, betas: Tensor) -> BodyPoints:
@@ -68,7 +81,7 @@ def body_points(model: BodyModel, betas: Tensor) -> BodyPoints:
     surface = model.rest_surface_points(betas)
     surface_index = {name: i for i, name in enumerate(SURFACE_POINTS)}
     joint_index = {name: i for i, name in enumerate(JOINT_NAMES)}
-    landmarks, joints, offsets, trust = [], [], [], []
+    landmarks, joints, offsets, depth, trust = [], [], [], [], []
     for name in BLAZEPOSE_NAMES:
         mirrored = name.startswith("right_")
         key = name.replace("right_", "left_") if mirrored else name
@@ -78,14 +91,15 @@ def body_points(model: BodyModel, betas: Tensor) -> BodyPoints:
         side = (lambda text: text.replace("left_", "right_")) if mirrored else (lambda text: text)
         joint = joint_index[side(joint_name)]
         base = surface[surface_index[side(surface_name)]] if surface_name else rest[joint_index[side(_BASE_JOINT.get(key, joint_name))]]
-        shift = torch.tensor(offset, dtype=rest.dtype, device=rest.device)
+        shift = torch.tensor([offset, _IN_DEPTH.get(key, (0.0, 0.0, 0.0))], dtype=rest.dtype, device=rest.device)
         if mirrored:
             shift = shift * torch.tensor([-1.0, 1.0, 1.0], device=rest.device)
         landmarks.append(BLAZEPOSE_NAMES.index(name))
         joints.append(joint)
-        offsets.append(base - rest[joint] + shift)
+        offsets.append(base - rest[joint] + shift[0])
+        depth.append(offsets[-1] + shift[1])
         trust.append(weight)
-    return BodyPoints(landmarks, joints, torch.stack(offsets), torch.tensor(trust, device=rest.device))
+    return BodyPoints(landmarks, joints, torch.stack(offsets), torch.stack(depth), torch.tensor(trust, device=rest.device))
 
 
 _SOLES = (("left_ankle", "left_heel"), ("left_foot", "left_big_toe"), ("right_ankle", "right_heel"), ("right_foot", "right_big_toe"))
