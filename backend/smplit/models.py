@@ -43,7 +43,7 @@ MODELS = {
                   "3593a0c359345aa4cb3ae0bc76e8bb9947dc3fae3c682b2f64d143ceef43dc5d"),
         ModelFile("pose_prior", ("pose_prior/gmm.safetensors",), "which body poses people take, for the fit",
                   "CC0; learned from CMU mocap (free for all uses) and reactidle (MIT)", True, "shipped; model_files/TRAINING.md",
-                  "541eaf0a14e6b713ecac2fbb2d7b5cda768412b6907635f9f34923b0e1118534"),
+                  "9965324e6948da1f91026526fc6c216c68a9c52fbbaa1005de83aa513751781b"),
     )
 }
 
