@@ -24,8 +24,10 @@ MASSES = {
     "left_elbow": 0.025, "right_elbow": 0.025, "left_wrist": 0.014, "right_wrist": 0.014,
 }
 CAMERA_UP = np.array([0.0, -1.0, 0.0])
-# Trust in the camera being held level, in standard deviations (rad): cameras roll less than they pitch.
-_LEVEL_ROLL, _LEVEL_PITCH = 0.20, 0.25
+# Habits of holding cameras (rad). Roll is nearly always small and now and then anything: a Cauchy
+# density of this width. Pitch varies about looking slightly down.
+_LEVEL_ROLL = 0.05
+_USUAL_PITCH, _PITCH_SPREAD = -0.09, 0.21
 # The centre of mass of a standing person lies 4-5 cm ahead of the ankles (Winter 1995, Human balance
 # and posture control); as a share of the way from ankle to ball joint:
 _BALANCE_POINT = 0.35
@@ -107,21 +109,27 @@ def estimate_up(balances: list[Balance], stood: list[np.ndarray] | None = None) 
     """
     def residuals(angles: np.ndarray) -> np.ndarray:
         up = _up(angles)
-        parts = [angles / [_LEVEL_ROLL, _LEVEL_PITCH]]
-        for evidence in balances:
-            parts.append(np.cross(up, evidence.direction) / evidence.spread)
+        parts = [_cauchy(angles[:1] / _LEVEL_ROLL), (angles[1:] - _USUAL_PITCH) / _PITCH_SPREAD]
+        parts += [np.cross(up, evidence.direction) / evidence.spread for evidence in balances]
         for places in stood or []:
             if len(places) >= 2:
-                off = (places - places.mean(0)) @ up / _FOOTHOLD_HEIGHT
-                # Cauchy by hand: a foothold on a step or a false contact must not tilt the world.
-                parts.append(np.sqrt(np.log1p(off**2)))
+                # A foothold on a step or a false contact must not tilt the world.
+                parts.append(_cauchy((places - places.mean(0)) @ up / _FOOTHOLD_HEIGHT))
         return np.concatenate(parts)
 
-    start = np.zeros(2)
-    if balances:
-        first = min(balances, key=lambda evidence: evidence.spread).direction
-        start = np.array([np.arctan2(first[0], -first[1]), np.arcsin(np.clip(first[2], -1, 1))])
-    return _up(least_squares(residuals, start).x)
+    # A level camera and a rolled one may both be likely: begin at either, and take the likelier end.
+    starts = [np.array([0.0, _USUAL_PITCH])] + [_angles(evidence.direction) for evidence in balances]
+    return _up(min((least_squares(residuals, start) for start in starts), key=lambda found: found.cost).x)
+
+
+def _cauchy(residuals: np.ndarray) -> np.ndarray:
+    """Residuals whose squares sum to twice the negative log-likelihood of a Cauchy density."""
+    return np.sqrt(2.0 * np.log1p(residuals**2)) * np.sign(residuals)
+
+
+def _angles(up: np.ndarray) -> np.ndarray:
+    """Roll and pitch (rad) of the camera that sees `up` (3,); the inverse of `_up`."""
+    return np.array([np.arctan2(up[0], -up[1]), np.arcsin(np.clip(up[2], -1, 1))])
 
 
 def _up(angles: np.ndarray) -> np.ndarray:
