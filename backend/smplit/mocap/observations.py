@@ -51,6 +51,8 @@ class CameraMotion:
     # (M,3) background points in the same axes and unit, (M,) frame of the shot each was found in; None likewise.
     points: np.ndarray | None = None
     points_frame: np.ndarray | None = None
+    # (M,5) straight edges of the background, of `video.verticals`: row of the shot, x0, y0, x1, y1 px; None: not looked for.
+    lines: np.ndarray | None = None
     # (N,3) m the camera's centre in the first frame's camera axes, once it is known in metres; zeros unless travelling.
     centre: np.ndarray | None = None
 

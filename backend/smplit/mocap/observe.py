@@ -32,6 +32,7 @@ from smplit.video.decode import Frame, VideoInfo, VideoReader, parse_range
 from smplit.video.read_ahead import read_ahead
 from smplit.video.shots import CutDetector
 from smplit.video.tracking import join_tracks
+from smplit.video.verticals import LineGatherer
 
 _log = logging.getLogger(__name__)
 STAGE = "people and landmarks"
@@ -183,6 +184,7 @@ class _Shot:
         self._bodies = BodyFollower(networks.detector, networks.body)
         self._extremities = ExtremityFollower(networks.hand, networks.face)
         self._camera = CameraTracker(info.width, info.height, options.camera)
+        self._lines = LineGatherer()
         self._pool = pool
         self._pending: list[Future] = []
         self._rows: dict[int, list[np.ndarray]] = {}
@@ -198,7 +200,7 @@ class _Shot:
         boxes = np.array([body.box for body in seen], np.float32).reshape(-1, 4)
         self._pending = [
             self._pool.submit(self._follow_extremities, frame.index, frame.image, seen),
-            self._pool.submit(self._camera.add, frame.image, boxes),
+            self._pool.submit(self._watch_background, frame, boxes),
         ]
 
     def _wait(self) -> None:
@@ -210,6 +212,10 @@ class _Shot:
         found = self._extremities.step(image, {body.track: body.landmarks for body in seen})
         for body in seen:
             self._rows.setdefault(body.track, []).append(_row(index, body, found[body.track]))
+
+    def _watch_background(self, frame: Frame, boxes: np.ndarray) -> None:
+        self._camera.add(frame.image, boxes)
+        self._lines.add(frame.image, boxes, frame.time)
 
     def close(self) -> None:
         """After the last frame: joins tracks of one person and lets the networks' state go."""
@@ -233,7 +239,8 @@ class _Shot:
             first = person.first - self.start
             right_mistaken_sides(person, times[first : first + len(person)])
         motion = CameraMotion(
-            camera.rotation, camera.kind, K, focal_source, camera.residual, camera.path, camera.points, camera.points_frame
+            camera.rotation, camera.kind, K, focal_source, camera.residual, camera.path, camera.points, camera.points_frame,
+            lines=self._lines.lines,
         )
         return ShotObservations(self.start, times, motion, people)
 

@@ -126,7 +126,7 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
         person.fit = person.fitter.fit_view() if options.fit else person.fitter.first_guess()
         done += len(person.landmarks)
     tracks = [_track(person, shot) for person in people]
-    up = placement.shot_up(body, tracks)
+    up = placement.shot_up(body, tracks, shot.camera)
     if shot.camera.kind == "travelling":
         up = _place_camera(shot, body, people, tracks, up)
     if options.fit and options.trajectory != "none":
@@ -155,7 +155,7 @@ def _place_camera(
     for person, track in zip(people, tracks, strict=True):
         person.camera.centre = shot.camera.centre[track.first : track.first + len(person.times)]
         person.fitter.place_camera(person.camera.centre)
-    return placement.shot_up(body, tracks, ground)
+    return placement.shot_up(body, tracks, shot.camera, ground)
 
 
 def _orient_extremities(person: _Person, body: BodyModel, options: CaptureOptions) -> tuple:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from smplit.motion import BODY_JOINTS
+from smplit.video.verticals import Verticals
 
 _J = {name: i for i, name in enumerate(BODY_JOINTS)}
 # Share of the body's mass near each joint (after Winter 2009, Biomechanics, table 4.1, segment
@@ -97,7 +98,7 @@ def footholds(soles: np.ndarray, contacts: np.ndarray, times: np.ndarray) -> np.
     return np.array(places).reshape(-1, 3)
 
 
-def estimate_up(balances: list[Balance], stood: list[np.ndarray] | None = None) -> np.ndarray:
+def estimate_up(balances: list[Balance], stood: list[np.ndarray] | None = None, verticals: Verticals | None = None) -> np.ndarray:
     """The most likely up direction (3,) in the first camera's axes.
 
     Balanced bodies, footholds that must lie in one level plane (the horizon of a walk), and the
@@ -106,6 +107,7 @@ def estimate_up(balances: list[Balance], stood: list[np.ndarray] | None = None) 
     Args:
         balances: evidence of each person, from `balance`.
         stood: footholds (M,3) m of each person, heel and toe points alike; the camera stands still.
+        verticals: upright edges of the background.
     """
     def residuals(angles: np.ndarray) -> np.ndarray:
         up = _up(angles)
@@ -115,10 +117,14 @@ def estimate_up(balances: list[Balance], stood: list[np.ndarray] | None = None) 
             if len(places) >= 2:
                 # A foothold on a step or a false contact must not tilt the world.
                 parts.append(_cauchy((places - places.mean(0)) @ up / _FOOTHOLD_HEIGHT))
+        if verticals is not None:  # doubtful as a whole: what leans may not be a wall
+            parts.append(_cauchy(verticals.whitening @ up))
         return np.concatenate(parts)
 
     # A level camera and a rolled one may both be likely: begin at either, and take the likelier end.
     starts = [np.array([0.0, _USUAL_PITCH])] + [_angles(evidence.direction) for evidence in balances]
+    if verticals is not None:
+        starts.append(_angles(verticals.direction))
     return _up(min((least_squares(residuals, start) for start in starts), key=lambda found: found.cost).x)
 
 

@@ -17,6 +17,7 @@ from smplit.mocap.world import contacts as contact
 from smplit.mocap.world import gravity
 from smplit.mocap.world.foot_lock import lock_feet
 from smplit.motion import PARENTS
+from smplit.video.verticals import upright
 
 _LEGS_SEEN = 0.35  # mean leg confidence below which feet decide nothing
 
@@ -67,8 +68,9 @@ def body_in_axes(body: BodyModel, person: PersonTrack, turn: np.ndarray | None =
     return to_axes[:, None] @ rotations.numpy().astype(np.float64), place(joints), place(soles)
 
 
-def shot_up(body: BodyModel, people: list[PersonTrack], ground: gravity.Balance | None = None) -> np.ndarray:
-    """Up direction (3,) in the first camera's axes, from all people and the ground that a travelling camera saw."""
+def shot_up(body: BodyModel, people: list[PersonTrack], camera: CameraMotion, ground: gravity.Balance | None = None) -> np.ndarray:
+    """Up direction (3,) in the first camera's axes: from all people, upright edges of the background, and the
+    ground that a travelling camera saw."""
     balances, bodies = ([ground] if ground else []), []
     for person in people:
         _, joints, soles = body_in_axes(body, person)
@@ -79,12 +81,14 @@ def shot_up(body: BodyModel, people: list[PersonTrack], ground: gravity.Balance 
         if person.legs_seen and not person.adrift:
             bodies.append((person, soles))
     up = gravity.estimate_up(balances)
+    verticals = None if camera.lines is None else upright(camera.lines, camera.K, camera.rotation, up)
+    up = gravity.estimate_up(balances, verticals=verticals)
     stood = []
     for person, soles in bodies:
         contacts = contact.foot_contacts(soles, up, person.times, False) * person.legs[:, None]
         # Heels and toes stand at different heights: compare like with like.
         stood += [gravity.footholds(soles[:, part], contacts[:, part], person.times) for part in ([0, 2], [1, 3])]
-    return gravity.estimate_up(balances, stood)
+    return gravity.estimate_up(balances, stood, verticals)
 
 
 def find_ground(body: BodyModel, person: PersonTrack, up: np.ndarray) -> Ground | None:
