@@ -26,12 +26,12 @@ class Sigmas:
     pixel_outlier: float = 4.0  # sigmas beyond which a landmark counts as wrong
     bone: float = 0.1  # m, end of a limb against the detector's 3D direction
     lean: float = 0.3  # rad, one turn of all the detector's 3D against the camera: it takes pitched cameras for level ones
-    acceleration: float = 15.0  # m/s2 of joints
-    root_acceleration: float = 6.0  # m/s2 of the root along the viewing ray
-    turning: float = 60.0  # rad/s2 of local rotations
+    acceleration: float = 10.0  # m/s2 of joints
+    root_acceleration: float = 15.0  # m/s2 of the root along the viewing ray
+    turning: float = 40.0  # rad/s2 of local rotations
     hinge: float = 0.06  # sideways part of a forearm's or shin's unit direction
     pose: float = 1.0  # scales the per-joint rest deviations
-    pose_prior: float = 0.5  # an ordinary pose costs 1 / this^2
+    pose_prior: float = 1.0  # an ordinary pose costs 1 / this^2
     shape: float = 1.0  # betas are in standard deviations already
     contact_speed: float = 0.05  # m/s of a planted foot point
     contact_height: float = 0.01  # m of a planted sole point above the floor
