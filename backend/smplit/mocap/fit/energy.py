@@ -30,7 +30,7 @@ class Sigmas:
     root_acceleration: float = 15.0  # m/s2 of the root along the viewing ray
     turning: float = 40.0  # rad/s2 of local rotations
     hinge: float = 0.06  # sideways part of a forearm's or shin's unit direction
-    pose: float = 1.0  # scales the per-joint rest deviations
+    pose: float = 2.0  # scales the per-joint rest deviations
     pose_prior: float = 1.0  # an ordinary pose costs 1 / this^2
     shape: float = 1.0  # betas are in standard deviations already
     contact_speed: float = 0.05  # m/s of a planted foot point
