@@ -131,6 +131,10 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
         up = _place_camera(shot, body, people, tracks, up)
     if options.fit and options.trajectory != "none":
         for person, track in zip(people, tracks, strict=True):
+            turn = placement.balancing_turn(body, track, up)
+            if turn is not None:
+                person.fitter.turn_detected(turn)
+                person.fit = track.fit = person.fitter.fit_view()
             ground = placement.find_ground(body, track, up)
             if ground is not None:
                 person.fit = track.fit = person.fitter.fit_world(person.fit, ground)

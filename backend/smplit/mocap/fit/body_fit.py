@@ -213,6 +213,11 @@ class BodyFitter:
         trans = initial_translation(self.points.positions(rotations, joints), targets.pixels, targets.weights, self.K)
         return local, _despike(trans, targets.weights.sum(1))
 
+    def turn_detected(self, turn: np.ndarray) -> None:
+        """Turns the detector's 3D of all frames by one rotation (3,3) in the first frame's camera axes; fit again after it."""
+        turns = self.to_first.transpose(1, 2) @ torch.as_tensor(turn, dtype=torch.float32) @ self.to_first
+        self.turned = self.turned @ turns.transpose(1, 2)
+
     def fit_world(self, start: BodyFit, ground: Ground) -> BodyFit:
         """Stage "world": from `start`, with planted feet held to the floor; the camera's place must be known."""
         sixd = sixd_from_matrix(torch.as_tensor(start.rotations, dtype=torch.float32))

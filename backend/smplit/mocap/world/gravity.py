@@ -98,7 +98,9 @@ def footholds(soles: np.ndarray, contacts: np.ndarray, times: np.ndarray) -> np.
     return np.array(places).reshape(-1, 3)
 
 
-def estimate_up(balances: list[Balance], stood: list[np.ndarray] | None = None, verticals: Verticals | None = None) -> np.ndarray:
+def estimate_up(
+    balances: list[Balance], stood: list[np.ndarray] | None = None, verticals: Verticals | None = None, ground: Balance | None = None
+) -> np.ndarray:
     """The most likely up direction (3,) in the first camera's axes.
 
     Balanced bodies, footholds that must lie in one level plane (the horizon of a walk), and the
@@ -108,11 +110,19 @@ def estimate_up(balances: list[Balance], stood: list[np.ndarray] | None = None, 
         balances: evidence of each person, from `balance`.
         stood: footholds (M,3) m of each person, heel and toe points alike; the camera stands still.
         verticals: upright edges of the background.
+        ground: normal of the ground, where a travelling camera saw it.
     """
+    alone = ground is None and verticals is None
+
     def residuals(angles: np.ndarray) -> np.ndarray:
         up = _up(angles)
         parts = [_cauchy(angles[:1] / _LEVEL_ROLL), (angles[1:] - _USUAL_PITCH) / _PITCH_SPREAD]
-        parts += [np.cross(up, evidence.direction) / evidence.spread for evidence in balances]
+        for evidence in balances:
+            off = np.cross(up, evidence.direction) / evidence.spread
+            # The detector can lean a whole body, seen from behind above all: where the scene itself tells up, it is believed.
+            parts.append(off if alone else _cauchy(np.linalg.norm(off, keepdims=True)))
+        if ground is not None:
+            parts.append(np.cross(up, ground.direction) / ground.spread)
         for places in stood or []:
             if len(places) >= 2:
                 # A foothold on a step or a false contact must not tilt the world.
@@ -123,8 +133,7 @@ def estimate_up(balances: list[Balance], stood: list[np.ndarray] | None = None, 
 
     # A level camera and a rolled one may both be likely: begin at either, and take the likelier end.
     starts = [np.array([0.0, _USUAL_PITCH])] + [_angles(evidence.direction) for evidence in balances]
-    if verticals is not None:
-        starts.append(_angles(verticals.direction))
+    starts += [_angles(evidence.direction) for evidence in (verticals, ground) if evidence is not None]
     return _up(min((least_squares(residuals, start) for start in starts), key=lambda found: found.cost).x)
 
 

@@ -10,6 +10,7 @@ import torch
 
 from smplit.body.kinematics import joint_transforms
 from smplit.body.model import BodyModel
+from smplit.body.rotations import rotation_between
 from smplit.mocap.fit.body_fit import BodyFit, Ground
 from smplit.mocap.fit.points import sole_points
 from smplit.mocap.observations import CameraMotion
@@ -19,6 +20,7 @@ from smplit.mocap.world.foot_lock import lock_feet
 from smplit.motion import PARENTS
 from smplit.video.verticals import upright
 
+_LEANING = 0.1  # rad between a body's balance and up that is worth another fit; less did not help the tuning clips
 _LEGS_SEEN = 0.35  # mean leg confidence below which feet decide nothing
 
 
@@ -71,7 +73,7 @@ def body_in_axes(body: BodyModel, person: PersonTrack, turn: np.ndarray | None =
 def shot_up(body: BodyModel, people: list[PersonTrack], camera: CameraMotion, ground: gravity.Balance | None = None) -> np.ndarray:
     """Up direction (3,) in the first camera's axes: from all people, upright edges of the background, and the
     ground that a travelling camera saw."""
-    balances, bodies = ([ground] if ground else []), []
+    balances, bodies = [], []
     for person in people:
         _, joints, soles = body_in_axes(body, person)
         weights = person.legs if person.legs_seen else np.full(len(person.legs), 0.05)
@@ -80,15 +82,30 @@ def shot_up(body: BodyModel, people: list[PersonTrack], camera: CameraMotion, gr
             balances.append(evidence)
         if person.legs_seen and not person.adrift:
             bodies.append((person, soles))
-    up = gravity.estimate_up(balances)
+    up = gravity.estimate_up(balances, ground=ground)
     verticals = None if camera.lines is None else upright(camera.lines, camera.K, camera.rotation, up)
-    up = gravity.estimate_up(balances, verticals=verticals)
+    up = gravity.estimate_up(balances, verticals=verticals, ground=ground)
     stood = []
     for person, soles in bodies:
         contacts = contact.foot_contacts(soles, up, person.times, False) * person.legs[:, None]
         # Heels and toes stand at different heights: compare like with like.
         stood += [gravity.footholds(soles[:, part], contacts[:, part], person.times) for part in ([0, 2], [1, 3])]
-    return gravity.estimate_up(balances, stood, verticals)
+    return gravity.estimate_up(balances, stood, verticals, ground)
+
+
+def balancing_turn(body: BodyModel, person: PersonTrack, up: np.ndarray) -> np.ndarray | None:
+    """The rotation (3,3), in the first camera's axes, that sets a leaning person upright; None when nobody leans much.
+
+    People are balanced. Where the scene tells up, a large angle between it and the body's own is the
+    detector's mistake: it leans whole bodies, those seen from behind above all.
+    """
+    if not person.legs_seen:
+        return None
+    _, joints, _ = body_in_axes(body, person)
+    evidence = gravity.balance(joints, person.legs, float(person.times[-1] - person.times[0]))
+    if evidence is None or np.arccos(np.clip(evidence.direction @ up, -1, 1)) < _LEANING:
+        return None
+    return rotation_between(torch.as_tensor(evidence.direction)[None], torch.as_tensor(up)[None])[0].numpy()
 
 
 def find_ground(body: BodyModel, person: PersonTrack, up: np.ndarray) -> Ground | None:
