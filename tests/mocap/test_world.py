@@ -8,13 +8,15 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from smplit.body.model import BodyModel
-from smplit.mocap.fit.body_fit import BodyFit
-from smplit.mocap.observations import CameraMotion
+from smplit.mocap.fit.body_fit import BodyFit, BodyFitter
+from smplit.mocap.fit.points import BLAZEPOSE_NAMES
+from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.world import placement
 from smplit.mocap.world.contacts import foot_contacts
 from smplit.mocap.world.foot_lock import lock_feet
-from smplit.mocap.world.gravity import balance, estimate_up, footholds, world_rotation
+from smplit.mocap.world.gravity import Balance, balance, estimate_up, footholds, world_rotation
 from smplit.motion import JOINT_NAMES, PARENTS, joint_transforms
+from smplit.video.verticals import Verticals
 
 BODY = Path(__file__).resolve().parents[2] / "model_files" / "body" / "OPEN_NEUTRAL.npz"
 FPS, FRAMES = 30.0, 120
@@ -76,6 +78,102 @@ def test_a_foothold_on_a_step_does_not_tilt_the_world():
     places[3, 1] -= 0.4
     up = estimate_up([], [places])
     assert np.degrees(np.arccos(up @ [0, -1, 0])) < 1.5
+
+
+def scene_says(up, as_edges):
+    """Evidence that the scene stands along `up` (3,), sure to a degree: upright edges, or a ground's normal."""
+    across = np.linalg.svd(up[None])[2][1:]
+    return {"verticals": Verticals(up, across / np.radians(1))} if as_edges else {"ground": Balance(up, np.radians(1))}
+
+
+@pytest.mark.parametrize("as_edges", [True, False])
+@pytest.mark.parametrize("roll, pitch", [(0, 0), (6, -8)])
+def test_a_body_that_leans_25_degrees_is_not_believed_where_the_scene_tells_up(body, as_edges, roll, pitch):
+    _, _, joints = marching(body)
+    tilt = Rotation.from_euler("zx", [roll, pitch], degrees=True).as_matrix()
+    true_up = tilt @ [0, -1, 0]
+    lean = Rotation.from_euler("x", 25, degrees=True).as_matrix() @ tilt @ np.diag([1.0, -1.0, -1.0])
+    leaning = balance(joints @ lean.T, np.ones(FRAMES), 4.0)
+    assert np.degrees(np.arccos(leaning.direction @ true_up)) > 20
+    assert np.degrees(np.arccos(estimate_up([leaning]) @ true_up)) > 8
+    up = estimate_up([leaning], **scene_says(true_up, as_edges))
+    assert np.degrees(np.arccos(up @ true_up)) < 1.5
+
+
+def test_edges_that_stand_far_from_two_balanced_people_do_not_tilt_the_world(body):
+    _, _, joints = marching(body)
+    upside = np.diag([1.0, -1.0, -1.0])
+    people = [balance(joints @ upside, np.ones(FRAMES), 4.0)] * 2
+    slanted = Rotation.from_euler("z", 14, degrees=True).as_matrix() @ [0, -1, 0]
+    up = estimate_up(people, **scene_says(slanted, True))
+    assert np.degrees(np.arccos(up @ [0, -1, 0])) < 4
+
+
+def track_of(body, lean, legs=1.0, turns=None):
+    """A marching person turned by `lean` (3,3) in the first camera's axes, who stands 4 m ahead of a level camera."""
+    times, rotations, _ = marching(body)
+    turns = np.tile(np.eye(3), (FRAMES, 1, 1)) if turns is None else turns
+    parents = np.array([max(p, 0) for p in PARENTS[:22]])
+    local = np.transpose(rotations[:, parents], (0, 1, 3, 2)) @ rotations
+    local[:, 0] = turns @ lean @ np.diag([1.0, -1.0, -1.0]) @ rotations[:, 0]
+    camera = CameraMotion(turns, "rotating", np.array([[800.0, 0, 480], [0, 800, 270], [0, 0, 1]]), "given", np.zeros(FRAMES))
+    fit = BodyFit(local, turns @ [0.0, 0.0, 4.0], np.zeros(10, np.float32))
+    return placement.PersonTrack(fit, 0, times, camera, np.full(FRAMES, legs))
+
+
+LEVEL = np.array([0.0, -1.0, 0.0])
+PAN = Rotation.from_euler("yx", np.linspace([0, 0], [40, 8], FRAMES), degrees=True).as_matrix()
+
+
+@pytest.mark.parametrize("degrees", [-4, 0, 4])
+def test_a_balanced_body_is_not_turned(body, degrees):
+    lean = Rotation.from_euler("x", degrees, degrees=True).as_matrix()
+    assert placement.balancing_turn(body, track_of(body, lean), LEVEL) is None  # less than 0.1 rad
+
+
+@pytest.mark.parametrize("turns", [None, PAN], ids=["still camera", "turning camera"])
+@pytest.mark.parametrize("axis, degrees", [("x", 20), ("x", -12), ("z", 15)])
+def test_a_leaning_body_is_set_upright(body, axis, degrees, turns):
+    lean = Rotation.from_euler(axis, degrees, degrees=True).as_matrix()
+    turn = placement.balancing_turn(body, track_of(body, lean, turns=turns), LEVEL)
+    assert np.degrees(Rotation.from_matrix(turn @ lean).magnitude()) < 3
+
+
+def test_a_leaning_body_whose_legs_are_unseen_stays_as_it_is(body):
+    lean = Rotation.from_euler("x", 25, degrees=True).as_matrix()
+    assert placement.balancing_turn(body, track_of(body, lean, legs=0.1), LEVEL) is None
+
+
+def standing_landmarks(body, turns):
+    """A body at rest 4 m ahead, seen in the middle of the picture by a camera that turns a little; 3D in each camera's axes."""
+    rest = body.rest_joints().numpy() @ np.diag([1.0, -1.0, -1.0])
+    head = rest[J["head"]]
+    places = {"nose": head + [0, 0, -0.12], "left_ear": head + [0.08, 0, 0], "right_ear": head + [-0.08, 0, 0]}
+    for side in ("left", "right"):
+        places[f"{side}_heel"] = rest[J[f"{side}_ankle"]] + [0, 0.05, 0.04]
+        places[f"{side}_foot_index"] = rest[J[f"{side}_foot"]]
+    points = np.array([places.get(name, rest[J[name]] if name in J else head) for name in BLAZEPOSE_NAMES])
+    world = np.einsum("tij,pj->tpi", turns, points - rest[0])
+    frames = len(turns)
+    middle = np.tile([480.0, 270.0], (frames, 33, 1))
+    return PersonLandmarks(
+        1, 0, np.ones(frames, bool), np.tile([380.0, 70.0, 580.0, 470.0], (frames, 1)), middle + 200 * world[..., :2], np.ones((frames, 33)),
+        world, np.zeros((frames, 2, 21, 2)), np.zeros((frames, 2)), np.zeros((frames, 2, 21, 3)), np.zeros((frames, 468, 3)), np.zeros(frames),
+    )
+
+
+@pytest.mark.parametrize("turns", [np.tile(np.eye(3), (FRAMES, 1, 1)), PAN], ids=["still camera", "turning camera"])
+def test_turning_the_detected_3d_turns_the_body_in_the_first_cameras_axes(body, turns):
+    camera = CameraMotion(turns, "rotating", np.array([[800.0, 0, 480], [0, 800, 270], [0, 0, 1]]), "given", np.zeros(FRAMES))
+    fitter = BodyFitter(standing_landmarks(body, turns), camera, np.arange(FRAMES) / FPS, body)
+    before = fitter.first_guess()
+    turn = Rotation.from_euler("xz", [17, -6], degrees=True).as_matrix()
+    fitter.turn_detected(turn)
+    after = fitter.first_guess()
+    in_first = lambda fit: np.transpose(turns, (0, 2, 1)) @ fit.rotations[:, 0]
+    off = in_first(after) @ np.transpose(turn @ in_first(before), (0, 2, 1))
+    assert np.degrees(Rotation.from_matrix(off).magnitude()).max() < 0.5
+    assert np.abs(after.rotations[:, 1:] - before.rotations[:, 1:]).max() < 0.01  # the pose itself stays
 
 
 def test_the_world_frame_is_right_handed_with_up_on_z():
