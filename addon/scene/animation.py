@@ -19,8 +19,9 @@ from .actions import Channel, curves_of, own_action
 
 _LINEAR = 1  # Keyframe.interpolation; the dense keys of a capture need no easing
 _KEYFRAME, _BREAKDOWN = 0, 2  # Keyframe.type; breakdowns, drawn small and blue, are frames that nobody saw
-# Rows set aside for a track, 36 minutes at 30 frames a second. Zeros take no memory before they are written
-# to, and growing by copying would stop the interface for a moment.
+# Rows set aside for a track, 36 minutes at 30 frames a second: growing by copying would stop the interface for a
+# moment. Zeros take no memory before they are written to, so rows of time lie together: with rows of channels the
+# first frame of 223 channels alone would touch 223 huge pages, a tenth of a second.
 _ROOM = 1 << 16
 # Setting one key through Python costs about as much as this many keys through foreach_set.
 _SINGLE_KEY_COST = 8
@@ -47,7 +48,7 @@ def shape_key_channels(names: tuple[str, ...]) -> list[Channel]:
 
 
 class Track:
-    """The keys of one data-block: C channels x T rows, every row at a frame number.
+    """The keys of one data-block: T rows x C channels, every row at a frame number.
 
     `action` is the name of the action to make, `result` and `role` sign it. The first `quaternions` x 4
     channels are quaternions; their signs are chained from row to row. `skip_zero` leaves channels without
@@ -61,7 +62,7 @@ class Track:
         self._action = (action, result, role)
         self._quaternions = quaternions
         self._frames = np.zeros(_ROOM, np.float32)
-        self._values = np.zeros((len(channels), _ROOM), np.float32)
+        self._values = np.zeros((_ROOM, len(channels)), np.float32)
         self._have = np.zeros(_ROOM, bool)
         self._guessed = np.zeros(_ROOM, bool)
         self._moves = np.full(len(channels), not skip_zero)
@@ -80,8 +81,8 @@ class Track:
 
     @property
     def values(self) -> np.ndarray:
-        """(C,N) float32, rows received so far."""
-        return self._values[:, self._received()]
+        """(N,C) float32, rows received so far."""
+        return self._values[self._received()]
 
     def _received(self) -> slice | np.ndarray:
         have = self._have[: self._rows]
@@ -97,14 +98,14 @@ class Track:
             guessed: (n,) bool, rows to be told apart from what was seen.
         """
         before, last = self._rows, first + len(frames)
-        values = np.asarray(values, np.float32).T
-        good = np.isfinite(values).all(axis=0) & np.isfinite(frames)
+        values = np.asarray(values, np.float32)
+        good = np.isfinite(values).all(axis=1) & np.isfinite(frames)
         self._grow(last)
         self._frames[first:last] = frames
-        self._values[:, first:last] = np.where(good, values, 0.0)
+        self._values[first:last] = np.where(good[:, None], values, 0.0)
         self._have[first:last] = good
         self._guessed[first:last] = False if guessed is None else guessed
-        self._moves |= np.any(self._values[:, first:last] != 0.0, axis=1)
+        self._moves |= np.any(self._values[first:last] != 0.0, axis=0)
         self._rows = max(before, last)
         self._chain(first)
         if first < before:
@@ -116,7 +117,7 @@ class Track:
         if rows > room:
             more = max(rows, 2 * room) - room
             self._frames = np.pad(self._frames, (0, more))
-            self._values = np.pad(self._values, ((0, 0), (0, more)))
+            self._values = np.pad(self._values, ((0, more), (0, 0)))
             self._have = np.pad(self._have, (0, more))
             self._guessed = np.pad(self._guessed, (0, more))
 
@@ -126,9 +127,8 @@ class Track:
         rows = np.flatnonzero(self._have[: self._rows])
         rows = rows[max(np.searchsorted(rows, first) - 1, 0):]
         if len(rows):
-            block = self._values[: 4 * self._quaternions]
-            shaped = block[:, rows].T.reshape(-1, self._quaternions, 4)
-            block[:, rows] = skeleton.chain_signs(shaped).reshape(len(rows), -1).T
+            block = self._values[:, : 4 * self._quaternions]
+            block[rows] = skeleton.chain_signs(block[rows].reshape(-1, self._quaternions, 4)).reshape(len(rows), -1)
 
     def write(self, owner: bpy.types.ID, deadline: float = float("inf")) -> bool:
         """Writes the keys of `owner` until `time.perf_counter()` passes `deadline`; True when all stand."""
@@ -146,11 +146,11 @@ class Track:
         curves, add = curves_of(action)
         known = {(curve.data_path, curve.array_index): curve for curve in curves}
         rows = self._received()
-        frames, values, guessed = self._frames[rows], self._values[:, rows], self._guessed[rows]
+        frames, values, guessed = self._frames[rows], self._values[rows], self._guessed[rows]
         for channel in pending:
             spec = self.channels[channel]
             curve = known.get((spec.path, spec.index)) or add(spec)
-            work(channel, curve, frames, values[channel], guessed)
+            work(channel, curve, frames, values[:, channel], guessed)
             if time.perf_counter() > deadline:
                 break
         action.update_tag()

@@ -109,7 +109,7 @@ class Character:
         if armature is None:
             return np.zeros((0, 3))
         bone = armature.data.bones[skeleton.JOINT_NAMES[0]]
-        pelvis = self._pose.values[-3:].T @ np.array(bone.matrix_local.to_3x3()).T + np.array(bone.head_local)
+        pelvis = self._pose.values[:, -3:] @ np.array(bone.matrix_local.to_3x3()).T + np.array(bone.head_local)
         return np.concatenate([pelvis - (0.0, 0.0, 0.9), pelvis + (0.0, 0.0, 0.8)])
 
     def advance(self, body: Body, collection: Callable[[], bpy.types.Collection], deadline: float) -> bool:

@@ -36,10 +36,11 @@ def build_surface(
 ) -> bpy.types.Object:
     """A new mesh object, parented to `armature`, without weights and shape keys yet (`surface_steps`)."""
     data = bpy.data.meshes.new(name)
+    # Through the attributes that hold them, a hundred times as quick as through vertices and loops.
     data.vertices.add(len(body.vertices))
-    data.vertices.foreach_set("co", _upright(body.vertices, floor_lift(body, betas)).ravel())
+    data.attributes["position"].data.foreach_set("vector", _upright(body.vertices, floor_lift(body, betas)).ravel())
     data.loops.add(body.faces.size)
-    data.loops.foreach_set("vertex_index", body.faces.ravel())
+    data.attributes[".corner_vert"].data.foreach_set("value", body.faces.ravel())
     data.polygons.add(len(body.faces))
     data.polygons.foreach_set("loop_start", np.arange(0, body.faces.size, 3, dtype=np.int32))
     if body.uv is not None:
