@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a body's joints and soles are, and which soles are planted: the ground truth of foot contact.
+
+A foot's sole is three points of the body's surface, each rigid with one joint: the heel (ankle
+joint), the big and the small toe (foot joint).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import binary_closing, binary_opening
+
+from smplit.axes import matrix_from_axis_angle
+from smplit.motion import BODY_JOINTS, PARENTS
+
+_J = {name: i for i, name in enumerate(BODY_JOINTS)}
+_SOLES = (  # surface point, joint it follows, contact it belongs to
+    ("left_heel", "left_ankle", 0), ("left_big_toe", "left_foot", 1), ("left_small_toe", "left_foot", 1),
+    ("right_heel", "right_ankle", 2), ("right_big_toe", "right_foot", 3), ("right_small_toe", "right_foot", 3),
+)
+# A point is planted below this height over the floor and below this speed, for at least this time.
+PLANTED_HEIGHT, PLANTED_SPEED, PLANTED_SECONDS = 0.05, 0.35, 0.1  # m, m/s, s
+
+
+@dataclass(frozen=True)
+class FootedBody:
+    """What data processing needs of a body at its mean shape, Y up, metres.
+
+    `joints` (22,3) at rest; `soles` (6,3) at rest, in the order of `_SOLES`; `sha256` of its file.
+    """
+
+    joints: np.ndarray
+    soles: np.ndarray
+    sha256: str
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> FootedBody:
+        """From a body model file; the best one found without a path."""
+        from smplit.body.model import SURFACE_POINTS, BodyModel
+
+        body = BodyModel.load(path)
+        names = list(SURFACE_POINTS)
+        points = body.rest_surface_points().cpu().numpy().astype(np.float64)
+        sha256 = hashlib.sha256(body.path.read_bytes()).hexdigest()
+        return cls(body.rest_joints().cpu().numpy()[:22].astype(np.float64), points[[names.index(name) for name, _, _ in _SOLES]], sha256)
+
+    @property
+    def sole(self) -> float:
+        """Height of the lowest sole point at rest, m."""
+        return float(self.soles[:, 1].min())
+
+    def posed(self, poses: np.ndarray, trans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(T,22,3) rad, (T,3) m -> joints (T,22,3) and sole points (T,6,3), m, in the world."""
+        local = matrix_from_axis_angle(poses)
+        turned = np.empty_like(local)
+        joints = np.empty((len(poses), 22, 3))
+        turned[:, 0], joints[:, 0] = local[:, 0], trans + self.joints[0]
+        for joint, parent in enumerate(PARENTS[1:22], 1):
+            turned[:, joint] = turned[:, parent] @ local[:, joint]
+            joints[:, joint] = joints[:, parent] + turned[:, parent] @ (self.joints[joint] - self.joints[parent])
+        carriers = [_J[joint] for _, joint, _ in _SOLES]
+        arms = self.soles - self.joints[carriers]
+        soles = joints[:, carriers] + np.einsum("tpij,pj->tpi", turned[:, carriers], arms)
+        return joints, soles
+
+
+def planted(soles: np.ndarray, fps: float, floor: float = 0.0) -> np.ndarray:
+    """(T,6,3) m sole points -> (T,4) bool contacts in the order of `smplit.motion.CONTACT_NAMES`.
+
+    A point is planted where it is lower than `PLANTED_HEIGHT` over the floor and slower than
+    `PLANTED_SPEED` (central differences). A toe counts when its big or its small point does. Gaps
+    and touches shorter than `PLANTED_SECONDS` are taken for noise and filled or dropped.
+    """
+    if len(soles) < 2:
+        return np.repeat((soles[..., 2] < floor + PLANTED_HEIGHT)[:, [0, 1, 3, 4]], 1, 0)
+    speed = np.linalg.norm(np.gradient(soles, 1.0 / fps, axis=0), axis=-1)
+    points = (soles[..., 2] < floor + PLANTED_HEIGHT) & (speed < PLANTED_SPEED)
+    contacts = np.zeros((len(soles), 4), bool)
+    for point, (_, _, contact) in enumerate(_SOLES):
+        contacts[:, contact] |= points[:, point]
+    length = max(1, round(PLANTED_SECONDS * fps))
+    kernel = np.ones((length, 1), bool)
+    around = np.pad(contacts, ((length, length), (0, 0)), "edge")  # a touch that a clip's end cuts is no blip
+    around = binary_opening(binary_closing(around, kernel), kernel)
+    return around[length : len(around) - length]
