@@ -3,7 +3,7 @@
 
 Debian's Blender (trixie: 4.3 with Python 3.13) runs in a folder of its own under Xvfb; the extension's zip
 is installed there, the sidebar's button is pressed with mouse events, and the keys that arrive are
-checked (`tools/window_session.py`, which runs inside). Pictures are left in the output folder.
+checked (`tools/window_session.py`, which runs inside). Pictures and `report.json` are left in the output folder.
 
 The backend runs outside, from this Python's environment; Blender attaches to it by its connection file,
 as a user may with "Already Running". Needs Linux and root (debootstrap, chroot; nothing is mounted).
@@ -139,8 +139,8 @@ def run_session(root: Path, output: Path, video: Path) -> int:
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "home").mkdir(parents=True)
         shutil.copy(video, folder / video.name)
-    for picture in output.glob("*.png"):
-        picture.unlink()
+    for earlier in (*output.glob("*.png"), output / "report.json"):
+        earlier.unlink(missing_ok=True)
     shutil.copy(build_extension.build(ROOT / "out" / "extension"), inside / "extension.zip")
     shutil.copy(SESSION, inside)
     with Backend(outside) as backend:
@@ -163,6 +163,8 @@ def run_session(root: Path, output: Path, video: Path) -> int:
     if code or not report.is_file():
         print(f"the session in Blender's window failed (exit code {code})", file=sys.stderr)
         return 1
+    shutil.copy(report, output)
+    shutil.rmtree(outside)  # a copy of the video, the backend's jobs and log
     print(json.dumps(json.loads(report.read_text("utf-8")), indent=1))
     return 0
 
@@ -185,7 +187,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path, nargs="?", help="default: the demo's sample")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "out" / "window", help="folder for the pictures")
-    parser.add_argument("--root", type=Path, default=ROOT / "out" / "window" / "root", help="folder of the Debian with Blender")
+    parser.add_argument("--root", type=Path, default=ROOT / ".debian", help="folder of the Debian with Blender")
     arguments = parser.parse_args()
     try:
         make_root(arguments.root.resolve())

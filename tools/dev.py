@@ -142,7 +142,7 @@ def test(arguments: argparse.Namespace) -> int:
     results.mkdir(parents=True)
     codes = []
     extra = arguments.pytest or []
-    selected = ["--ignore", "tests/blender", "tests"]
+    selected = ["--ignore", "tests/blender", "--ignore", "tests/window", "tests"]
     codes.append(_pytest(python, selected, results / "backend.xml", extra))
     lanes = 1 if arguments.quick else len(BLENDER_LANES.get(sys.version_info[:2], ()))
     for lane in range(lanes):
@@ -152,6 +152,8 @@ def test(arguments: argparse.Namespace) -> int:
         # Only the first lane runs the slow end-to-end tests: they exercise the same backend.
         selected = ["tests/blender"] if lane == 0 else ["tests/blender", "-m", "not slow"]
         codes.append(_pytest(blender, selected, results / f"blender{lane}.xml", extra))
+    if not arguments.quick:  # Blender with a window, in a Debian of its own; skipped where there is none to be had
+        codes.append(_pytest(python, ["tests/window"], results / "window.xml", extra))
     totals = _totals(results)
     print("total: {passed} passed, {failed} failed, {skipped} skipped".format(**totals), flush=True)
     return 1 if any(codes) or totals["failed"] or not totals["passed"] else 0
@@ -204,7 +206,7 @@ def main() -> int:
         command = commands.add_parser(function.__name__, help=(function.__doc__ or "").splitlines()[0])
         command.set_defaults(run=function)
         if function is test:
-            command.add_argument("--quick", action="store_true", help="one Blender version instead of all")
+            command.add_argument("--quick", action="store_true", help="one Blender version instead of all, and none with a window")
             command.add_argument("pytest", nargs="*", help="further arguments for pytest, after --")
     arguments = parser.parse_args()
     if sys.version_info < (3, 11):

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A capture in a real Blender window: the zip installed, the button pressed with the mouse, the keys in the scene.
+
+Makes a Debian with Blender once (about 3 minutes and 1.4 GB below `.debian`); skipped where that cannot be done.
+The pictures stay in out/window.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OUTPUT = ROOT / "out" / "window"
+CANNOT = 77
+
+
+@pytest.fixture(scope="module")
+def session() -> dict:
+    """What the session in the window reports."""
+    run = subprocess.run([sys.executable, ROOT / "tools" / "blender_window.py", "-o", OUTPUT], capture_output=True, text=True, check=False)
+    if run.returncode == CANNOT:
+        pytest.skip(run.stderr.strip().splitlines()[-1])
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    return json.loads((OUTPUT / "report.json").read_text("utf-8"))
+
+
+def picture(name: str) -> np.ndarray:
+    """(1000,1600,3) the whole window."""
+    image = cv2.imread(str(OUTPUT / f"{name}.png"))
+    assert image is not None and image.shape == (1000, 1600, 3), name
+    return image.astype(float)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_press_of_the_button_brings_both_people_onto_the_timeline(session):
+    assert session["job"] == "2 people" and session["bones"] == 55
+    assert 0.9 <= session["seconds"] <= 1.0, "the first second of the video"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_window_shows_the_panel_first_and_the_characters_last(session):
+    first, ready, running, captured = (picture(name) for name in ("1-first-use", "2-ready", "3-running", "4-captured"))
+    sidebar, view = np.s_[80:480, 1040:1290], np.s_[80:890, 60:1030]
+    for before, after in ((first, ready), (ready, running), (running, captured)):
+        assert np.abs(after[sidebar] - before[sidebar]).max() > 100, "the panel did not change"
+    changed = (np.abs(captured[view] - running[view]).max(2) > 30).mean()
+    assert changed > 0.005, "nobody stands in the 3D view"
