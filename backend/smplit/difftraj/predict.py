@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A trajectory for a motion: resample, ask the network, lock the contacts, bend the legs.
+
+`add_trajectory` is what the command and the add-on call.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from scipy.interpolate import CubicSpline
+from torch import Tensor
+
+from smplit.axes import axis_angle_from_matrix
+from smplit.body.model import BodyModel
+from smplit.difftraj.augment import FPS, blend, matrices, quaternion_from_axis_angle
+from smplit.difftraj.contact_lock import Trust, level_path, pelvis_height
+from smplit.difftraj.features import FOOT_JOINTS, JOINTS, BodyShape, heading, posed, see, turn_level
+from smplit.difftraj.network import MARGIN, TrajectoryNetwork
+from smplit.errors import BadInput
+from smplit.mocap.world import foot_lock
+from smplit.motion import PARENTS, Motion, joint_transforms
+
+FORMAT = "smplit-difftraj-1"
+_LARGEST_TURN = 4 * np.pi  # rad: a longer axis-angle vector is no joint's rotation
+
+
+@dataclass
+class Path3D:
+    """A trajectory at the network's rate.
+
+    Attributes:
+        times: (T,) s from the clip's start.
+        pelvis: (T,3) m, world; starts at x = y = 0.
+        contacts: (T,4) 0..1 in the order of `motion.CONTACT_NAMES`.
+        own: (T,2) m: the path of the network's own velocity, without any foot.
+        tilt: (T,2) rad about the world's x and y: what would make the root level.
+    """
+
+    times: np.ndarray
+    pelvis: np.ndarray
+    contacts: np.ndarray
+    own: np.ndarray
+    tilt: np.ndarray
+
+
+class TrajectoryPredictor:
+    """A trained network and what its answers are put together with."""
+
+    def __init__(self, network: TrajectoryNetwork, trust: Trust | None = None, device: str = "cpu"):
+        self.network = network.eval().to(device)
+        self.trust = trust or Trust()
+        self.device = device
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> TrajectoryPredictor:
+        """Reads weights of `save_weights`.
+
+        Raises:
+            BadInput: no such file, not our weights, or weights that do not fit (they are listed).
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise BadInput(f"'{path}' is not a file.", "Name weights made by 'smplit train difftraj'.", "no_such_file")
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+            entries = load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise BadInput(f"'{path}' cannot be read as safetensors ({error}).", "Copy the file again.", "damaged_weights") from error
+        if metadata.get("format") != FORMAT:
+            raise BadInput(f"'{path}' holds no trajectory network of ours.", "Name weights made by 'smplit train difftraj'.", "wrong_weights")
+        network = TrajectoryNetwork(int(metadata["width"]))
+        expected = network.state_dict()
+        wrong = sorted(set(expected) ^ set(entries)) or sorted(n for n in expected if expected[n].shape != entries[n].shape)
+        if wrong:
+            raise BadInput(f"'{path}': entries that do not fit: {', '.join(wrong)}.", "Train again with this version.", "wrong_weights")
+        network.load_state_dict({name: value.float() for name, value in entries.items()})
+        return cls(network, device=device)
+
+    @torch.no_grad()
+    def predict(
+        self, rotations: Tensor, shape: BodyShape, seconds: float, valid: Tensor | None = None, camera: Tensor | None = None
+    ) -> Path3D:
+        """Args: rotations (T,22,3,3) local, root in the world, every `seconds`; valid (T,) bool; camera (T,3) as in `features.see`."""
+        shape = BodyShape(shape.bones.to(self.device), shape.soles.to(self.device))
+        rotations = rotations.to(self.device)
+        frames = len(rotations)
+        present = torch.ones(frames, dtype=torch.bool) if valid is None else valid
+        seen = see(
+            _widened(rotations), shape[None], seconds, _widened(present.to(self.device), False),
+            None if camera is None else _widened(camera.to(self.device), 0.0),
+        )
+        answer = self.network(seen)
+        middle = slice(MARGIN, MARGIN + frames)
+        leg = float(shape.leg)
+        world = lambda level: (turn_level(level, seen.heading)[0, middle]).cpu().double().numpy()
+        contacts = torch.sigmoid(answer.contacts)[0, middle].cpu().double().numpy()
+        points = posed(rotations[None], shape[None])[1][0].cpu().double().numpy()
+        soles = points[:, len(FOOT_JOINTS) :]
+        level = level_path(world(answer.velocity) * leg, soles[..., :2], contacts, seconds, self.trust)
+        height = pelvis_height(answer.height[0, middle].cpu().double().numpy() * leg, soles[..., 2], contacts, seconds, self.trust)
+        own = world(answer.own)[:-1] * leg * seconds
+        return Path3D(
+            np.arange(frames) * seconds, np.concatenate([level, height[:, None]], 1), contacts,
+            np.concatenate([np.zeros((1, 2)), own]).cumsum(0), world(answer.tilt),
+        )
+
+
+def _widened(values: Tensor, filler: bool | float | None = None) -> Tensor:
+    """(T,...) -> (1,T+2*MARGIN,...): the ends repeated, or `filler`, so that a clip's end looks as in training."""
+    before, after = (values[i : i + 1].expand(MARGIN, *values.shape[1:]) for i in (0, len(values) - 1))
+    if filler is not None:
+        before, after = torch.full_like(before, filler), torch.full_like(after, filler)
+    return torch.cat([before, values, after])[None]
+
+
+def save_weights(network: TrajectoryNetwork, path: Path, card: dict[str, str]) -> None:
+    """Half precision safetensors; `card` (data, licence ...) goes into the metadata."""
+    from safetensors.torch import save_file
+
+    entries = {name: value.detach().cpu().half().contiguous() for name, value in network.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(entries, path, {"format": FORMAT, "width": str(network.width), "card": json.dumps(card, sort_keys=True)})
+
+
+def even_times(times: np.ndarray) -> tuple[np.ndarray, float]:
+    """Times (T,) s of a clip -> even ones as near to the network's 30 a second as fit from end to end, and their step."""
+    span = float(times[-1] - times[0])
+    count = max(1, round(span * FPS))
+    return times[0] + np.linspace(0.0, span, count + 1), span / count
+
+
+def resampled(poses: Tensor, times: np.ndarray, wanted: np.ndarray) -> Tensor:
+    """(T,22,3) rad at `times` (T,) s -> (N,22,3,3) rotations at `wanted` (N,) s."""
+    after = np.clip(np.searchsorted(times, wanted, side="right"), 1, len(times) - 1)
+    part = torch.as_tensor((wanted - times[after - 1]) / (times[after] - times[after - 1]), dtype=torch.float32)
+    quaternions = quaternion_from_axis_angle(poses)
+    return matrices(blend(quaternions[after - 1], quaternions[after], part.clamp(0, 1)[:, None, None]))
+
+
+def add_trajectory(
+    motion: Motion, *, weights: str | Path = "auto", body: BodyModel | None = None, lock_feet: bool = True, level: bool = False,
+    camera_velocity: np.ndarray | None = None, camera_confidence: np.ndarray | None = None, device: str = "cpu",
+) -> Motion:
+    """The same motion, travelling as its feet say. What it says of its own path is not looked at.
+
+    The first frame keeps its place on the floor, every frame its facing; hands, face, shape and extras stay.
+
+    Args:
+        motion: local poses and the root's orientation in the world (Z up).
+        weights: "auto" (all our data; non-commercial), "free" (commercial use allowed), or a file.
+        body: whose bones; the best body model found when not given.
+        lock_feet: bend the legs so that planted feet do not move at all. Else only the root is changed.
+        level: also turn the root by the tilt that the network thinks is an error.
+        camera_velocity: (T,2) or (T,3) m/s, world axes, as a camera saw it; camera_confidence: (T,) 0..1.
+
+    Raises:
+        BadInput: not a motion of 55 joints, NaN, a single frame, no rotations, camera arrays of the wrong shape.
+        MissingModel: the weights are not there.
+    """
+    check_motion(motion)
+    body = body or BodyModel.load()
+    predictor = TrajectoryPredictor.load(weights_file(weights), device)
+    times = np.arange(len(motion)) / motion.fps if motion.frame_times is None else np.asarray(motion.frame_times, np.float64)
+    times = times - times[0]
+    grid, seconds = even_times(times)
+    poses = torch.as_tensor(np.asarray(motion.poses, np.float32).reshape(len(motion), -1, 3)[:, :JOINTS])
+    betas = torch.as_tensor(np.asarray(motion.betas, np.float32))
+    camera = _camera_on(grid, times, camera_velocity, camera_confidence, len(motion))
+    path = predictor.predict(resampled(poses, times, grid), BodyShape.of(body, betas), seconds, _valid_on(grid, times, motion.valid), camera)
+    return placed(motion, times, path, body, lock_feet, level)
+
+
+def weights_file(weights: str | Path) -> Path:
+    """ "auto" or "free" -> the shipped file; else the path itself."""
+    from smplit.models import find
+
+    return find({"auto": "difftraj", "free": "difftraj_free"}[str(weights)]) if str(weights) in ("auto", "free") else Path(weights)
+
+
+def placed(motion: Motion, times: np.ndarray, path: Path3D, body: BodyModel, lock_feet: bool = True, level: bool = False) -> Motion:
+    """`motion` on `path`: see `add_trajectory`."""
+    betas = np.asarray(motion.betas, np.float32)
+    rest = body.rest_joints(betas).cpu().numpy().astype(np.float64)
+    at = lambda values: CubicSpline(path.times, values)(times) if len(path.times) > 3 else _lines(times, path.times, values)
+    pelvis = at(path.pelvis)
+    pelvis[:, :2] += np.asarray(motion.trans, np.float64)[0, :2] + rest[0, :2]
+    contacts = np.clip(_lines(times, path.times, path.contacts), 0, 1)
+    poses = np.array(motion.poses, np.float64).reshape(len(motion), -1, 3)
+    if level:
+        poses[:, 0] = _levelled(poses[:, 0], _lines(times, path.times, path.tilt))
+    if lock_feet:
+        legs, pelvis = _planted(poses, pelvis, contacts, times, body, betas, rest)
+        poses[:, 1:JOINTS] = legs[:, 1:]
+    return replace(
+        motion, poses=poses.reshape(len(motion), -1).astype(np.float32), trans=(pelvis - rest[0]).astype(np.float32),
+        contacts=contacts.astype(np.float32), extras=dict(motion.extras),
+    )
+
+
+def _planted(
+    poses: np.ndarray, pelvis: np.ndarray, contacts: np.ndarray, times: np.ndarray, body: BodyModel, betas: np.ndarray, rest: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(T,55,3) rad -> (T,22,3) rad with planted feet held, and the pelvis (T,3) m, lowered where a leg is too short."""
+    from smplit.mocap.fit.points import sole_points
+
+    rotations, joints = joint_transforms(poses, rest)
+    rotations, joints = rotations[:, :JOINTS], joints[:, :JOINTS] - rest[0] + pelvis[:, None]
+    points = sole_points(body, torch.as_tensor(betas))
+    offsets = points.offsets.cpu().numpy().astype(np.float64)
+    soles = joints[:, points.joints] + np.einsum("tpij,pj->tpi", rotations[:, points.joints], offsets)
+    turned, shift = foot_lock.lock_feet(rotations, joints, soles, contacts, times)
+    legs = poses[:, :JOINTS].copy()
+    for joint in range(1, JOINTS):
+        if not np.array_equal(turned[:, [joint, PARENTS[joint]]], rotations[:, [joint, PARENTS[joint]]]):
+            legs[:, joint] = axis_angle_from_matrix(np.swapaxes(turned[:, PARENTS[joint]], -1, -2) @ turned[:, joint])
+    return legs, pelvis + shift
+
+
+def _levelled(root: np.ndarray, tilt: np.ndarray) -> np.ndarray:
+    turn = quaternion_from_axis_angle(torch.as_tensor(np.concatenate([tilt, np.zeros((len(tilt), 1))], 1)))
+    return axis_angle_from_matrix((matrices(turn) @ matrices(quaternion_from_axis_angle(torch.as_tensor(root)))).numpy())
+
+
+def _lines(wanted: np.ndarray, times: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.stack([np.interp(wanted, times, column) for column in values.T], 1)
+
+
+def _valid_on(grid: np.ndarray, times: np.ndarray, valid: np.ndarray | None) -> Tensor | None:
+    """A moment is valid when the frames on both sides of it are."""
+    return None if valid is None else torch.as_tensor(np.interp(grid, times, np.asarray(valid, np.float64)) > 0.999)
+
+
+def _camera_on(
+    grid: np.ndarray, times: np.ndarray, velocity: np.ndarray | None, confidence: np.ndarray | None, frames: int
+) -> Tensor | None:
+    if velocity is None:
+        return None
+    velocity = np.asarray(velocity, np.float64)
+    confidence = np.ones(frames) if confidence is None else np.asarray(confidence, np.float64)
+    if velocity.shape not in ((frames, 2), (frames, 3)) or confidence.shape != (frames,):
+        raise BadInput(
+            f"The camera's velocity has shape {velocity.shape} and its confidence {confidence.shape}, expected ({frames}, 2) and ({frames},).",
+            "Give one value per frame.", "wrong_shape",
+        )
+    if not (np.isfinite(velocity).all() and np.isfinite(confidence).all()):
+        raise BadInput("The camera's velocity holds NaN or infinity.", "Set the confidence of such frames to 0, and a number.", "not_finite")
+    both = np.concatenate([velocity[:, :2], np.clip(confidence, 0, 1)[:, None]], 1)
+    return torch.as_tensor(_lines(grid, times, both), dtype=torch.float32)
+
+
+def check_motion(motion: Motion) -> None:
+    """Raises `BadInput` for what has no trajectory: other joints, NaN, fewer than two frames, no rotations."""
+    motion.check("The motion")
+    if len(motion) < 2:
+        raise BadInput("The motion has a single frame: nothing moves.", "Give at least two frames.", "too_short")
+    largest = float(np.linalg.norm(np.asarray(motion.poses, np.float64).reshape(len(motion), -1, 3), axis=-1).max())
+    if largest > _LARGEST_TURN:
+        raise BadInput(
+            f"The motion's poses are no rotations in radians: one turns by {largest:.0f}.", "Convert them: axis-angle vectors in radians, not degrees.",
+            "not_rotations",
+        )
