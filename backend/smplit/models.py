@@ -7,9 +7,14 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smplit.errors import BadInput, MissingModel
 
+if TYPE_CHECKING:  # torch is slow to load, and most callers want a path only
+    from torch import Tensor
+
+_NESTED = ("model_avg", "model", "state_dict")  # where training scripts put the weights among other things, averaged ones first
 PACKAGE_FILES = Path(__file__).resolve().parent / "model_files"
 CHECKOUT_FILES = Path(__file__).resolve().parents[2] / "model_files"
 
@@ -116,3 +121,35 @@ def _body_loads(path: str) -> bool:
     except BadInput:
         return False
     return True
+
+
+def load_weights(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name, on the CPU: `.safetensors`, or a torch file of numbers alone.
+
+    The only place where weights are read: a torch file that holds any other object is refused, never unpickled.
+
+    Raises:
+        BadInput: no such file, damaged, holds other objects than numbers, or no tensors.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    path = Path(path)
+    if not path.is_file():
+        raise BadInput(f"'{path}' is not a file.", "Check the path of the checkpoint.", "no_such_file")
+    try:
+        loaded = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged or foreign file fails in zipfile, struct, the unpickler or torch: all of it is a bad file
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BadInput(
+            f"'{path}' cannot be read as a checkpoint of plain weights ({first_line}).",
+            "Download it again, or save its state dict alone.", "bad_weights",
+        ) from error
+    for name in _NESTED:
+        if isinstance(loaded, dict) and isinstance(loaded.get(name), dict):
+            loaded = loaded[name]
+            break
+    weights = {str(name): value for name, value in loaded.items() if isinstance(value, torch.Tensor)} if isinstance(loaded, dict) else {}
+    if not weights:
+        raise BadInput(f"'{path}' holds no weights.", "Use a checkpoint of the model, not of its optimizer or options.", "bad_weights")
+    return weights
