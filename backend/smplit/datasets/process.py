@@ -29,6 +29,7 @@ from smplit.datasets.rest_pose import RestPoses
 from smplit.datasets.retarget import Retargeter, TargetBody
 from smplit.datasets.soles import FootedBody, planted
 from smplit.datasets.store import Clip, write_store
+from smplit.datasets.stride import path_scale
 from smplit.errors import BadInput
 from smplit.export.whole_file import whole_file
 from smplit.motion import NUM_JOINTS, Motion
@@ -47,6 +48,7 @@ class Outcome:
     reason: str = ""
     detail: str = ""
     slope: float = 0.0
+    scale: float = 1.0
 
 
 class Processor:
@@ -81,6 +83,12 @@ class Processor:
         poses, trans = resampled(poses, trans, motion.fps, self._fps)
         trans, slope = stood_on_floor(trans, self._body.posed(poses, trans)[1], self._fps)
         joints, soles = self._body.posed(poses, trans)
+        scale = 1.0
+        for _ in range(2):  # once the path fits, stances are told better
+            step = path_scale(joints[:, 0], soles, planted(soles, self._fps))
+            shift = np.zeros_like(trans)
+            shift[:, :2] = (step - 1) * (trans - trans[0])[:, :2]
+            trans, joints, soles, scale = trans + shift, joints + shift[:, None], soles + shift[:, None], scale * step
         wrong = fault(poses, joints, soles, self._fps)
         if wrong:
             return Outcome(name, reason=wrong, detail=f"{len(poses) / self._fps:.1f} s")
@@ -90,7 +98,8 @@ class Processor:
             recording.info, source_fps=round(motion.fps, 4), seconds=round(len(poses) / self._fps, 3),
             weight_hint=round(weight_hint(joints, self._fps), 3),
         )
-        return Outcome(name, Clip(info, poses.astype(np.float32), trans.astype(np.float32), contacts.astype(np.uint8), self._fps), slope=slope)
+        clip = Clip(info, poses.astype(np.float32), trans.astype(np.float32), contacts.astype(np.uint8), self._fps)
+        return Outcome(name, clip, slope=slope, scale=scale)
 
     def _read(self, recording: Recording) -> Motion:
         if recording.path.suffix.lower() == ".bvh":
@@ -225,6 +234,6 @@ def _kept(outcomes: Iterator[Outcome], total: int, report: Report, reporter: Rep
     for done, outcome in enumerate(outcomes, 1):
         reporter.check()
         reporter.stage("recordings", done, total)
-        report.add(outcome.name, outcome.clip, outcome.reason, outcome.detail, outcome.slope)
+        report.add(outcome.name, outcome.clip, outcome.reason, outcome.detail, outcome.slope, outcome.scale)
         if outcome.clip is not None:
             yield outcome.clip

@@ -16,10 +16,10 @@ class Report:
 
     def __init__(self, source: str, fps: float, window: int):
         self._settings = {"source": source, "fps": fps, "window": window}
-        self._kept: dict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0, 0.0, 0.0, 0.0, 0])
+        self._kept: dict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0, 0.0, 0.0, 0.0, 0, 0.0])
         self._dropped: list[dict[str, str]] = []
 
-    def add(self, name: str, clip: Clip | None, reason: str, detail: str, slope: float) -> None:
+    def add(self, name: str, clip: Clip | None, reason: str, detail: str, slope: float, scale: float) -> None:
         """One recording's outcome."""
         if clip is None:
             self._dropped.append({"name": name, "reason": reason, "why": REASONS.get(reason, reason), "detail": detail})
@@ -30,18 +30,20 @@ class Report:
         row[2] += float(clip.contacts[:, :2].any(1).sum() + clip.contacts[:, 2:].any(1).sum()) / 2
         row[3] += len(clip)
         row[4] += slope > _TILTED
+        row[5] += scale * len(clip)
 
     def skip(self, name: str, reason: str) -> None:
         """A file that was not read at all."""
         self._dropped.append({"name": name, "reason": "skipped", "why": reason, "detail": ""})
 
     def rows(self) -> list[dict]:
-        """Per data set, part and licence: clips, hours, share of the time that a foot is planted, floors levelled."""
+        """Per data set, part and licence: clips, hours, share of time that a foot is planted, floors levelled, mean factor of the path."""
         rows = []
-        for (dataset, part, licence), (clips, hours, planted, frames, levelled) in self._kept.items():
+        for (dataset, part, licence), (clips, hours, planted, frames, levelled, scale) in self._kept.items():
             rows.append({
                 "dataset": dataset, "part": part, "licence": licence, "clips": int(clips), "hours": round(hours, 3),
                 "foot_planted": round(planted / max(frames, 1), 3), "floors_levelled": int(levelled),
+                "path_scale": round(scale / max(frames, 1), 3),
             })
         return rows
 

@@ -15,13 +15,14 @@ import numpy as np
 
 from smplit.axes import Y_UP_TO_Z_UP, axis_angle_from_matrix, y_up_to_z_up
 from smplit.datasets.bvh import Bvh
-from smplit.datasets.skeletons import SKELETONS, recognise_skeleton
+from smplit.datasets.skeletons import SKELETONS, STANDING_FEET, recognise_skeleton
 from smplit.errors import BadInput
 from smplit.motion import BODY_JOINTS, NUM_JOINTS, PARENTS, Motion
 
 _J = {name: i for i, name in enumerate(BODY_JOINTS)}
 # The bone whose direction a joint's C matches. Feet and spine have none: a foot is level in both
-# T-poses although its joints sit at different heights, and spine joints differ in place, not in pose.
+# T-poses although its joints sit at different heights (where not, `STANDING_FEET` tells how it stands),
+# and spine joints differ in place, not in pose.
 _BONES = {
     f"{side}_{joint}": f"{side}_{child}"
     for side in ("left", "right")
@@ -52,7 +53,8 @@ class Retargeter:
     """
 
     def __init__(self, rest: Bvh, target: TargetBody, skeleton: str | None = None):
-        self._map = SKELETONS[skeleton or recognise_skeleton(rest.names, "the rest pose")]
+        skeleton = skeleton or recognise_skeleton(rest.names, "the rest pose")
+        self._map, self._standing_feet = SKELETONS[skeleton], STANDING_FEET.get(skeleton)
         self._rest = rest
         self._target = np.asarray(target.joints, np.float64)[: len(BODY_JOINTS)]
         self._sole = target.sole
@@ -72,6 +74,10 @@ class Retargeter:
     def _correction(self, joint: str) -> np.ndarray:
         """C of one joint; a hand takes its forearm's, so that the wrist stays straight at rest."""
         joint = joint.replace("wrist", "elbow")
+        if self._standing_feet is not None and joint.endswith("ankle"):
+            foot = self._rest_position[self._map[joint.replace("ankle", "foot")]] - self._rest_position[self._map[joint]]
+            level = np.hypot(foot[0], foot[2])
+            return smallest_rotation(np.array([foot[0], -level * np.tan(np.radians(self._standing_feet)), foot[2]]), foot)
         if joint not in _BONES or joint not in self._map:
             return np.eye(3)
         bone = self._bone(joint, self._rest_position, self._rest_rotation)

@@ -62,6 +62,11 @@ SKELETONS: dict[str, dict[str, str]] = {
     ),
 }
 
+# How far below the horizontal the bone from ankle to toes points when the person stands, degrees, for
+# skeletons without a T-pose of their own: the one that was built for them has the feet drawn up. Median
+# of 76 recordings' still feet, 39.6 in nearly all of them; with the built pose's 21.7 people stood on tiptoe.
+STANDING_FEET: dict[str, float] = {"bandai": 39.6}
+
 
 def recognise_skeleton(names: tuple[str, ...], source: str = "BVH") -> str:
     """The skeleton whose joints are all among `names`; of several, the one that uses most of them.

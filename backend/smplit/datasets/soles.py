@@ -22,8 +22,11 @@ _SOLES = (  # surface point, joint it follows, contact it belongs to
     ("left_heel", "left_ankle", 0), ("left_big_toe", "left_foot", 1), ("left_small_toe", "left_foot", 1),
     ("right_heel", "right_ankle", 2), ("right_big_toe", "right_foot", 3), ("right_small_toe", "right_foot", 3),
 )
-# A point is planted below this height over the floor and below this speed, for at least this time.
-PLANTED_HEIGHT, PLANTED_SPEED, PLANTED_SECONDS = 0.05, 0.35, 0.1  # m, m/s, s
+# A point is planted below this height over where it stands and below this speed, for at least this time.
+PLANTED_HEIGHT, PLANTED_SPEED, PLANTED_SECONDS = 0.04, 0.3, 0.1  # m, m/s, s
+# Where a point stands is its own tenth percentile of height, if that is near the floor: feet of other
+# proportions, retargeted, stand with the heel up to 3 cm higher.
+_STANDS = (-0.02, 0.04)  # m
 
 
 @dataclass(frozen=True)
@@ -68,17 +71,16 @@ class FootedBody:
         return joints, soles
 
 
-def planted(soles: np.ndarray, fps: float, floor: float = 0.0) -> np.ndarray:
-    """(T,6,3) m sole points -> (T,4) bool contacts in the order of `smplit.motion.CONTACT_NAMES`.
+def planted(soles: np.ndarray, fps: float) -> np.ndarray:
+    """(T,6,3) m sole points over a floor at z = 0 -> (T,4) bool contacts in the order of `smplit.motion.CONTACT_NAMES`.
 
-    A point is planted where it is lower than `PLANTED_HEIGHT` over the floor and slower than
+    A point is planted where it is lower than `PLANTED_HEIGHT` over its standing height and slower than
     `PLANTED_SPEED` (central differences). A toe counts when its big or its small point does. Gaps
     and touches shorter than `PLANTED_SECONDS` are taken for noise and filled or dropped.
     """
-    if len(soles) < 2:
-        return np.repeat((soles[..., 2] < floor + PLANTED_HEIGHT)[:, [0, 1, 3, 4]], 1, 0)
-    speed = np.linalg.norm(np.gradient(soles, 1.0 / fps, axis=0), axis=-1)
-    points = (soles[..., 2] < floor + PLANTED_HEIGHT) & (speed < PLANTED_SPEED)
+    height = soles[..., 2] - np.clip(np.percentile(soles[..., 2], 10, axis=0), *_STANDS)
+    speed = np.linalg.norm(np.gradient(soles, 1.0 / fps, axis=0), axis=-1) if len(soles) > 1 else np.zeros(height.shape)
+    points = (height < PLANTED_HEIGHT) & (speed < PLANTED_SPEED)
     contacts = np.zeros((len(soles), 4), bool)
     for point, (_, _, contact) in enumerate(_SOLES):
         contacts[:, contact] |= points[:, point]
