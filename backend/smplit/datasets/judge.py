@@ -32,7 +32,7 @@ _STEP = 0.12  # m over the floor where feet have no business to stand
 _STANDING_SPEED = 0.2  # m/s
 _UNEVEN_SHARE = 0.12  # of the standing time
 _LOWEST = -0.12  # m: feet this deep under the floor stand on another
-_SLIDE = 0.45  # m/s of the slower low foot, in the median
+_SLIDE, _SLIDE_SHARE = 0.45, 0.25  # m/s of the slower low foot, in the median; share of the pelvis's own speed (sprints)
 
 
 def fault(poses: np.ndarray, joints: np.ndarray, soles: np.ndarray, fps: float) -> str:
@@ -62,7 +62,8 @@ def fault(poses: np.ndarray, joints: np.ndarray, soles: np.ndarray, fps: float) 
         return "uneven_floor"
     sliding = np.where(soles[..., 2] < 0.05, np.linalg.norm(np.gradient(soles[..., :2], 1.0 / fps, axis=0), axis=-1), np.nan)
     touching = np.isfinite(sliding).any(1)
-    if touching.sum() > fps and np.median(np.nanmin(sliding[touching], 1)) > _SLIDE:
+    travel = np.linalg.norm(np.gradient(joints[:, 0, :2], 1.0 / fps, axis=0), axis=1)
+    if touching.sum() > fps and np.median(np.nanmin(sliding[touching], 1)) > max(_SLIDE, _SLIDE_SHARE * np.median(travel)):
         return "sliding_feet"
     return ""
 

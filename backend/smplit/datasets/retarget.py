@@ -72,8 +72,8 @@ class Retargeter:
         return None if tip is None else rotations[source] @ tip
 
     def _correction(self, joint: str) -> np.ndarray:
-        """C of one joint; a hand takes its forearm's, so that the wrist stays straight at rest."""
-        joint = joint.replace("wrist", "elbow")
+        """C of one joint; a hand takes its forearm's and toes take their foot's, so that they stay straight at rest."""
+        joint = joint.replace("wrist", "elbow").replace("foot", "ankle")
         if self._standing_feet is not None and joint.endswith("ankle"):
             foot = self._rest_position[self._map[joint.replace("ankle", "foot")]] - self._rest_position[self._map[joint]]
             level = np.hypot(foot[0], foot[2])
