@@ -16,7 +16,7 @@ from scipy import sparse
 from scipy.linalg import solveh_banded
 from scipy.sparse.linalg import splu
 
-_ROUNDS = 3  # of reweighting: a foot that slides after all loses its say
+_ROUNDS = 4  # of reweighting: a foot that slides after all loses its say
 _PLANTED = 0.5
 
 
@@ -27,14 +27,14 @@ class Trust:
     Attributes:
         velocity: m/s, of a predicted velocity.
         foothold: m, of a planted point about its place.
-        slide: m, beyond which a foothold is doubted (Huber).
+        slide: m, at which a point counts half (Cauchy).
         jerk: m/s2, of the change of velocity against the predicted change.
         height: m, of a predicted pelvis height; floor: m, of a planted sole over the floor.
     """
 
-    velocity: float = 0.10
-    foothold: float = 0.02
-    slide: float = 0.03
+    velocity: float = 0.4
+    foothold: float = 0.015
+    slide: float = 0.05
     jerk: float = 3.0
     height: float = 0.02
     floor: float = 0.01
@@ -88,7 +88,7 @@ def level_path(
         held = sparse.diags_array(weight * doubt)
         solution = splu((fixed + hold.T @ held @ hold).tocsc()).solve(right + hold.T @ (held @ foot))
         off = np.linalg.norm(hold @ solution - foot, axis=1)
-        doubt = np.minimum(1.0, trust.slide / np.maximum(off, 1e-9))
+        doubt = 1 / (1 + (off / trust.slide) ** 2)
     return solution[:frames] - solution[0]
 
 
