@@ -5,9 +5,11 @@ import hashlib
 import shutil
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from smplit import models
-from smplit.errors import MissingModel
+from smplit.errors import BadInput, MissingModel
 
 
 def test_every_shipped_model_is_intact():
@@ -31,3 +33,53 @@ def test_a_users_own_folder_comes_first_and_a_changed_file_is_noticed(monkeypatc
     assert changed["face_mesh"] == "changed" and changed["hand"] == "intact"
     state = next(row for row in models.states() if row["name"] == "face_mesh")
     assert state["sha256"] == hashlib.sha256((tmp_path / "landmarks" / "face_mesh.onnx").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("wrap", [lambda weights: weights, lambda weights: {"model": weights, "epoch": 3}, lambda weights: {"state_dict": weights}])
+def test_weights_are_read_plain_or_from_where_training_scripts_put_them(tmp_path, wrap):
+    torch.save(wrap({"layer.weight": torch.eye(3)}), tmp_path / "model.pt")
+    found = models.load_weights(tmp_path / "model.pt")
+    assert list(found) == ["layer.weight"] and torch.equal(found["layer.weight"], torch.eye(3))
+
+
+def test_averaged_weights_come_first(tmp_path):
+    torch.save({"model": {"w": torch.zeros(1)}, "model_avg": {"w": torch.ones(1)}}, tmp_path / "model.pt")
+    assert models.load_weights(tmp_path / "model.pt")["w"].item() == 1
+
+
+def test_safetensors_are_read_too(tmp_path):
+    save_file({"w": torch.arange(4.0)}, tmp_path / "model.safetensors")
+    assert torch.equal(models.load_weights(tmp_path / "model.safetensors")["w"], torch.arange(4.0))
+
+
+class Intruder:
+    """Unpickled without care, it leaves a file behind."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_a_checkpoint_that_would_run_code_is_refused_and_does_not(tmp_path):
+    torch.save({"w": torch.zeros(1), "trap": Intruder(tmp_path / "intruded")}, tmp_path / "model.pt")
+    with pytest.raises(BadInput, match=r"model\.pt.*plain weights") as error:
+        models.load_weights(tmp_path / "model.pt")
+    assert error.value.exit_code == 2 and not (tmp_path / "intruded").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"no checkpoint at all", b"\x80\x02}q\x00."])
+@pytest.mark.parametrize("name", ["model.pt", "model.safetensors"])
+def test_a_damaged_checkpoint_is_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput, match=name):
+        models.load_weights(tmp_path / name)
+
+
+def test_a_checkpoint_without_weights_or_without_a_file_is_named(tmp_path):
+    torch.save({"step": 5}, tmp_path / "opt.pt")
+    with pytest.raises(BadInput, match=r"opt\.pt.*no weights"):
+        models.load_weights(tmp_path / "opt.pt")
+    with pytest.raises(BadInput, match=r"missing\.pt"):
+        models.load_weights(tmp_path / "missing.pt")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 
@@ -15,7 +17,7 @@ def square(points: int, step: float) -> np.ndarray:
     """Once round, counter-clockwise from the origin; points that do not divide by four wait at the end."""
     corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]) * (points * step / 4)
     share = np.arange(points // 4)[:, None] / max(points // 4, 1)
-    edges = [start + share * (end - start) for start, end in zip(corners[:-1], corners[1:], strict=True)]
+    edges = [start + share * (end - start) for start, end in itertools.pairwise(corners)]
     return np.concatenate([*edges, np.zeros((points % 4, 2))])
 
 
