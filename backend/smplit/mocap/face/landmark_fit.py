@@ -14,7 +14,7 @@ import numpy as np
 
 from smplit.body.model import BodyModel
 from smplit.mocap.alignment import procrustes, sight_rotations
-from smplit.mocap.face.expression import JAW_LIMITS, ExpressionSolver
+from smplit.mocap.face.expression import INNER_LIPS, JAW_LIMITS, ExpressionSolver
 from smplit.mocap.face.occlusion import covered
 from smplit.mocap.face.surface import FaceSurface, face_surface
 from smplit.mocap.gaps import smooth_at_ease
@@ -28,10 +28,8 @@ _MOBILITY = 0.0015  # m: points that expressions move more than this say less ab
 _MISFIT = 0.006  # m: root mean square of what no expression explains at which confidence has fallen to 37 %
 _SMALL_FACE = 24.0  # px between the outer eye corners at which the mesh gets coarse
 _CALM = 0.25  # of the frames decide the neutral face
-_EXPRESSION_SHARE = (0.15, 0.5)  # of what the calm upper and lower face differ by from the canonical one
 _LIP_GAP = 0.0027  # m between the inner lips' mesh points when the mouth is shut (measured on the network's output)
 _HEAD_CUTOFF, _BROW_CUTOFF, _EYE_CUTOFF, _MOUTH_CUTOFF = 6.0, 5.0, 12.0, 8.0  # Hz: a blink lasts 0.15 s or more
-_INNER_LIPS = np.array([[82, 87], [13, 14], [312, 317]])
 _LIDS = np.array([[[385, 380], [386, 374], [387, 373]], [[158, 153], [159, 145], [160, 144]]])  # left, right eye
 _MIDDLE = [33, 263, 61, 291]  # eyes and mouth: their middle is the face's
 _EYE_CORNERS = np.array([[362, 263], [133, 33]])
@@ -151,19 +149,23 @@ def _neutral_face(
         # Kept where the canonical face is, or the head's rotation would drift off the body's axes.
         neutral = _laid_on(np.median(_into_head(sample, neutral, weights)[1], axis=0), surface.canonical, weights)
     laid = _into_head(sample, neutral, weights)[1]
-    strength = solver.solve(laid - surface.canonical, one_sided=False) / solver.sigma
+    mean_face = _mouth_shut(surface.canonical, solver)
+    strength = solver.solve_unknown(laid - mean_face) / solver.sigma
     upper = solver.is_upper
     for part in (upper, ~upper):
         energy = (strength[:, part] ** 2).sum(1)
         calm = np.median(laid[energy <= np.quantile(energy, _CALM)], axis=0)
         share = (solver.basis[part] ** 2).sum((0, 2)) / np.maximum((solver.basis**2).sum((0, 2)), 1e-12)  # (468,)
         neutral = neutral + share[:, None] * (calm - neutral)
-    left_over = solver.solve((neutral - surface.canonical)[None], one_sided=False)[0]
-    neutral = neutral - solver.shape((left_over * np.where(upper, *_EXPRESSION_SHARE))[None])[0]
-    opening = solver.basis[-1]  # a mouth at rest is shut: what gap remains is the jaw's
-    per_radian = (opening[_INNER_LIPS[:, 0]] - opening[_INNER_LIPS[:, 1]])[:, 1].mean()
-    gap = (neutral[_INNER_LIPS[:, 0]] - neutral[_INNER_LIPS[:, 1]])[:, 1].mean()
-    return neutral - np.clip((gap - _LIP_GAP) / per_radian, -0.1, 0.3) * opening
+    left_over = solver.solve_unknown((neutral - mean_face)[None])
+    return _mouth_shut(neutral - solver.shape(left_over)[0], solver)
+
+
+def _mouth_shut(face: np.ndarray, solver: ExpressionSolver) -> np.ndarray:
+    """(468,3) m: a mouth at rest is shut; what gap remains is the jaw's."""
+    opening = solver.basis[-1]
+    per_radian, gap = ((points[INNER_LIPS[:, 0]] - points[INNER_LIPS[:, 1]])[:, 1].mean() for points in (opening, face))
+    return face - np.clip((gap - _LIP_GAP) / per_radian, -0.1, 0.3) * opening
 
 
 def _laid_on(points: np.ndarray, target: np.ndarray, weights: np.ndarray) -> np.ndarray:
