@@ -39,7 +39,7 @@ def walk(body: BodyModel, seconds: float = 6.0, fps: float = 30.0, speed: float 
     leg = np.linalg.norm(rest[_J["left_knee"]] - rest[_J["left_hip"]]) + np.linalg.norm(rest[_J["left_ankle"]] - rest[_J["left_knee"]])
     sole = rest[_J["left_ankle"], 1] - body.v_template[:, 1].min()
     hips = rest[[_J["left_hip"], _J["right_hip"]], 1].mean() - rest[0, 1]
-    pelvis = np.concatenate([place(times), np.full((len(times), 1), sole + 0.93 * leg - hips)], 1)
+    pelvis = np.concatenate([place(times), np.full((len(times), 1), sole + 0.9 * leg - hips)], 1)
     root = _turned(yaw)
     poses = np.zeros((len(times), 55, 3))
     poses[:, 0] = root.as_rotvec()

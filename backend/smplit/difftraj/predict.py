@@ -21,7 +21,7 @@ from smplit.axes import axis_angle_from_matrix
 from smplit.body.model import BodyModel
 from smplit.difftraj.augment import FPS, blend, matrices, quaternion_from_axis_angle
 from smplit.difftraj.contact_lock import Trust, level_path, pelvis_height
-from smplit.difftraj.features import FOOT_JOINTS, JOINTS, BodyShape, heading, posed, see, turn_level
+from smplit.difftraj.features import FOOT_JOINTS, JOINTS, BodyShape, posed, see, turn_level
 from smplit.difftraj.network import MARGIN, TrajectoryNetwork
 from smplit.errors import BadInput
 from smplit.mocap.world import foot_lock
@@ -53,14 +53,15 @@ class Path3D:
 class TrajectoryPredictor:
     """A trained network and what its answers are put together with."""
 
-    def __init__(self, network: TrajectoryNetwork, trust: Trust | None = None, device: str = "cpu"):
+    def __init__(self, network: TrajectoryNetwork, body: BodyModel, trust: Trust | None = None, device: str = "cpu"):
         self.network = network.eval().to(device)
+        self.body = body
         self.trust = trust or Trust()
         self.device = device
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "cpu") -> TrajectoryPredictor:
-        """Reads weights of `save_weights`.
+    def load(cls, path: str | Path, body: BodyModel | None = None, device: str = "cpu") -> TrajectoryPredictor:
+        """Reads weights of `save_weights`; `body` stands on the floor, the best body model found when not given.
 
         Raises:
             BadInput: no such file, not our weights, or weights that do not fit (they are listed).
@@ -82,7 +83,7 @@ class TrajectoryPredictor:
         if wrong:
             raise BadInput(f"'{path}': entries that do not fit: {', '.join(wrong)}.", "Train again with this version.", "wrong_weights")
         network.load_state_dict({name: value.float() for name, value in entries.items()})
-        return cls(network, device=device)
+        return cls(network, body or BodyModel.load(), device=device)
 
     @torch.no_grad()
     def predict(
@@ -105,12 +106,20 @@ class TrajectoryPredictor:
         points = posed(rotations[None], shape[None])[1][0].cpu().double().numpy()
         soles = points[:, len(FOOT_JOINTS) :]
         level = level_path(world(answer.velocity) * leg, soles[..., :2], contacts, seconds, self.trust)
-        height = pelvis_height(answer.height[0, middle].cpu().double().numpy() * leg, soles[..., 2], contacts, seconds, self.trust)
+        stands = soles[..., 2] - _above_ground(self.body)
+        height = pelvis_height(answer.height[0, middle].cpu().double().numpy() * leg, stands, contacts, seconds, self.trust)
         own = world(answer.own)[:-1] * leg * seconds
         return Path3D(
             np.arange(frames) * seconds, np.concatenate([level, height[:, None]], 1), contacts,
             np.concatenate([np.zeros((1, 2)), own]).cumsum(0), world(answer.tilt),
         )
+
+
+def _above_ground(body: BodyModel) -> np.ndarray:
+    """(4,) m: how high the points of `BodyShape.soles` lie over the ground that the body's rest pose stands on."""
+    shape, rest = BodyShape.of(body), body.rest_joints()
+    at_rest = rest[list(FOOT_JOINTS), 1] + shape.soles[:, 1]
+    return at_rest.cpu().double().numpy() - float(body.v_template[:, 1].min())
 
 
 def _widened(values: Tensor, filler: bool | float | None = None) -> Tensor:
@@ -167,7 +176,7 @@ def add_trajectory(
     """
     check_motion(motion)
     body = body or BodyModel.load()
-    predictor = TrajectoryPredictor.load(weights_file(weights), device)
+    predictor = TrajectoryPredictor.load(weights_file(weights), body, device)
     times = np.arange(len(motion)) / motion.fps if motion.frame_times is None else np.asarray(motion.frame_times, np.float64)
     times = times - times[0]
     grid, seconds = even_times(times)
@@ -216,6 +225,8 @@ def _planted(
     points = sole_points(body, torch.as_tensor(betas))
     offsets = points.offsets.cpu().numpy().astype(np.float64)
     soles = joints[:, points.joints] + np.einsum("tpij,pj->tpi", rotations[:, points.joints], offsets)
+    ground = float(body.v_template[:, 1].min())  # the sole points lie a little over it; a planted one is held as high as at rest
+    soles[..., 2] -= rest[points.joints, 1] + offsets[:, 1] - ground
     turned, shift = foot_lock.lock_feet(rotations, joints, soles, contacts, times)
     legs = poses[:, :JOINTS].copy()
     for joint in range(1, JOINTS):
@@ -264,6 +275,6 @@ def check_motion(motion: Motion) -> None:
     largest = float(np.linalg.norm(np.asarray(motion.poses, np.float64).reshape(len(motion), -1, 3), axis=-1).max())
     if largest > _LARGEST_TURN:
         raise BadInput(
-            f"The motion's poses are no rotations in radians: one turns by {largest:.0f}.", "Convert them: axis-angle vectors in radians, not degrees.",
-            "not_rotations",
+            f"The motion's poses are no rotations in radians: one turns by {largest:.0f}.",
+            "Convert them: axis-angle vectors in radians, not degrees.", "not_rotations",
         )

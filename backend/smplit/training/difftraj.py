@@ -45,7 +45,8 @@ class DiffTrajRecipe:
         if abs(store.fps - FPS) > 1e-6:
             raise BadInput(f"'{store.path}' is at {store.fps:g} frames a second.", f"Make it with --fps {FPS:g}.", "wrong_fps")
         if not train or set(train) & set(held_out):
-            raise BadInput(f"{len(train)} clips to train on, {len(set(train) & set(held_out))} of them also held out.", "Split the data again.", "bad_split")
+            both = len(set(train) & set(held_out))
+            raise BadInput(f"{len(train)} clips to train on, {both} of them also held out.", "Split the data again.", "bad_split")
         self.device = device
         self.body = body or BodyModel.load()
         own = BodyShape.of(self.body)
@@ -69,7 +70,7 @@ class DiffTrajRecipe:
 
     def evaluate(self, model: TrajectoryNetwork) -> dict[str, float]:
         """Held-out clips, clean and noisy: RTE, end drift and slide of the locked path, RTE of the velocity alone."""
-        predictor = TrajectoryPredictor(model, device=self.device)
+        predictor = TrajectoryPredictor(model, self.body, device=self.device)
         candidates = Candidates(predictor, self.body, ("ours, legs as given", "velocity regression"))
         figures = {}
         for label, noise in (("clean", CLEAN), ("noisy", NOISY)):
