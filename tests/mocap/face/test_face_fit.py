@@ -81,7 +81,7 @@ class FaceWorld:
 def world():
     one = pytest.MonkeyPatch()
     world = FaceWorld()
-    one.setattr(landmark_fit, "face_surface", lambda body: world.surface)  # made once: it takes a second
+    one.setattr(landmark_fit, "kept_surface", lambda body: world.surface)  # made once, and not in the user's cache
     yield world
     one.undo()
 

@@ -16,7 +16,8 @@ from smplit.body.model import BodyModel
 from smplit.mocap.alignment import procrustes, sight_rotations
 from smplit.mocap.face.expression import INNER_LIPS, JAW_LIMITS, ExpressionSolver
 from smplit.mocap.face.occlusion import covered
-from smplit.mocap.face.surface import FaceSurface, face_surface
+from smplit.mocap.face.surface import FaceSurface
+from smplit.mocap.face.surface_cache import kept_surface
 from smplit.mocap.gaps import smooth_at_ease
 from smplit.mocap.observations import PersonLandmarks
 from smplit.mocap.smoothing import smooth_rotations
@@ -81,7 +82,7 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
     Raises:
         BadInput: the body file has no face landmarks.
     """
-    surface = face_surface(body)
+    surface = kept_surface(body)
     solver = ExpressionSolver(surface, body.expression_names)
     confidence = _clean_confidence(landmarks)
     seen = confidence > 0

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 import numpy as np
-import trimesh
-from scipy.interpolate import RBFInterpolator
-from scipy.spatial import cKDTree
 
 from smplit.body.model import BodyModel
 from smplit.errors import BadInput
@@ -54,7 +51,13 @@ def canonical_face() -> tuple[np.ndarray, np.ndarray]:
 
 
 def face_surface(body: BodyModel) -> FaceSurface:
-    """Places the mesh points on a body of mean shape; about a second, once per capture."""
+    """Places the mesh points on a body of mean shape; some seconds: `surface_cache.kept_surface` remembers it.
+
+    Raises:
+        BadInput: the body file has no face landmarks.
+    """
+    from scipy.interpolate import RBFInterpolator  # with trimesh a second to import, and mostly not needed
+
     vertices = body.v_template.astype(np.float64)
     landmarks = _static_landmarks(body)
     points, triangles = canonical_face()
@@ -112,6 +115,9 @@ def _drop_onto_skin(
     points: np.ndarray, triangles: np.ndarray, vertices: np.ndarray, skin: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nearest place on the skin that faces the same way: vertices (468,3) and their weights (468,3)."""
+    import trimesh
+    from scipy.spatial import cKDTree
+
     normals = trimesh.Trimesh(points, triangles, process=False).vertex_normals
     corners = vertices[skin]  # (T,3,3)
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
