@@ -15,11 +15,11 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-_SIZE = (960, 720)  # px
+_SIZE = (1280, 720)  # px
 _VIEW = np.radians(40.0)  # across the picture
 _SIDES = {"left": (0.05, 0.35, 1.0, 1.0), "right": (1.0, 0.10, 0.06, 1.0), "": (1.0, 0.62, 0.03, 1.0)}  # bones, RGBA
-_SKIN, _SKIN_CLOSE = (0.92, 0.95, 1.0, 0.30), (0.90, 0.80, 0.74, 1.0)  # RGBA of the bodies around them; a face must be seen itself
-_NEAR_FACE = {"head", "neck", "left_shoulder", "right_shoulder", "spine3"}  # what a close-up shows
+_SKIN, _SKIN_CLOSE = (0.42, 0.45, 0.50, 1.0), (0.80, 0.62, 0.52, 1.0)  # RGBA of the bodies behind them, and of a face
+_NEAR_FACE = {"head", "neck", "jaw", "left_eye_smplhf", "right_eye_smplhf"}  # what a close-up shows
 
 
 def curves_of(block: bpy.types.ID) -> list[bpy.types.FCurve]:
@@ -85,24 +85,21 @@ def inspect(blend: Path, pictures: Path, stills: dict[str, list[float]]) -> dict
 
 
 def render(scene: bpy.types.Scene, armatures: list, folder: Path, seconds: list[float], close: bool) -> list[str]:
-    """Workbench pictures of bones in translucent bodies. Bones themselves never render: octahedra stand for them."""
+    """Workbench pictures of bodies, and of their bones in front as in Blender's 3D view; a close-up shows the face
+    without bones. Bones themselves never render: octahedra stand for them."""
     camera = bpy.data.objects.new("preview", bpy.data.cameras.new("preview"))
     scene.collection.objects.link(camera)
     for child in (child for armature in armatures for child in armature.children if child.type == "MESH"):
         for material in child.data.materials:
             material.diffuse_color = _SKIN_CLOSE if close else _SKIN
-    points = []
-    for time_s in seconds:
-        _go_to(scene, time_s)
-        points += [
-            armature.matrix_world @ bone.head for armature in armatures for bone in armature.pose.bones if not close or bone.name in _NEAR_FACE
-        ]
+    scene.display.shading.show_shadows = not close  # they would cut across the face
     filming = next(thing for thing in bpy.data.objects if thing.type == "CAMERA" and thing.name.startswith(armatures[0].name.split(" p")[0]))
-    _aim(camera, np.array(points), np.array(filming.matrix_world.translation))
     written = []
     for number, time_s in enumerate(seconds):
         _go_to(scene, time_s)
-        bones = [_bone_shapes(armature) for armature in armatures]
+        ends = (bone for armature in armatures for bone in armature.pose.bones if not close or bone.name in _NEAR_FACE)
+        _aim(camera, np.array([bone.id_data.matrix_world @ bone.head for bone in ends]), np.array(filming.matrix_world.translation), close)
+        bones = [] if close else [_bone_shapes(armature) for armature in armatures]
         path = folder / f"{armatures[0].name}_{number}.png"
         scene.camera = camera
         scene.render.filepath = str(path)
@@ -179,22 +176,24 @@ def _bone_shapes(armature: bpy.types.Object) -> bpy.types.Object:
         side = bone.name.split("_")[0]
         sides += [names.index(side if side in _SIDES else "")] * 8
     materials = [_plain(f"bones {side}", colour) for side, colour in _SIDES.items()]
-    return _mesh(bpy.context.scene, f"{armature.name} bones", np.array(corners), faces, materials, sides)
+    shape = _mesh(bpy.context.scene, f"{armature.name} bones", np.array(corners), faces, materials, sides)
+    shape.show_in_front = True
+    return shape
 
 
-def _aim(camera: bpy.types.Object, points: np.ndarray, filmed_from: np.ndarray) -> None:
+def _aim(camera: bpy.types.Object, points: np.ndarray, filmed_from: np.ndarray, close: bool) -> None:
     """Puts `camera` where it just sees all `points` (N,3) m, from the side of `filmed_from` (3,), a little around and above."""
     from mathutils import Vector
 
     middle = (points.min(0) + points.max(0)) / 2
     towards = filmed_from - middle
     angle = np.arctan2(towards[1], towards[0]) + np.radians(25.0)
-    direction = np.array((np.cos(angle), np.sin(angle), 0.25))
+    direction = np.array((np.cos(angle), np.sin(angle), 0.18))
     camera.rotation_mode = "QUATERNION"
     camera.rotation_quaternion = Vector(-direction).to_track_quat("-Z", "Y")
     x, y, z = ((points - middle) @ np.array(camera.rotation_quaternion.to_matrix())).T
     across = np.tan(_VIEW / 2)
-    margin = 0.25  # m: flesh around the joints
+    margin = 0.17 if close else 0.22  # m: flesh around the joints
     distance = max((z + (np.abs(x) + margin) / across).max(), (z + (np.abs(y) + margin) / (across * _SIZE[1] / _SIZE[0])).max())
     camera.data.angle = _VIEW
     camera.location = middle + distance * direction / np.linalg.norm(direction)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from fake_kinds import motion
 from peer import alive, family, until
@@ -197,6 +198,12 @@ def test_what_a_full_disk_kept_out_of_the_journal_is_written_later(start, small_
     assert client.end_of(job).type == "done"
     (small_disk / "ballast").unlink()
     until(lambda: json.loads((job_folder(server, job) / "job.json").read_text())["state"] == "done", 30)
+
+
+def test_a_worker_gives_way_to_the_interface(server, client):
+    assert client.works()
+    worker = psutil.Process(family(server.pid)[0])
+    assert worker.nice() > psutil.Process(server.pid).nice()
 
 
 def test_the_server_itself_stays_small(server, client):

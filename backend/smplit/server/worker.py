@@ -34,6 +34,7 @@ from smplit.server.job_run import JobInput, JobReporter
 _log = logging.getLogger("smplit.worker")
 EXIT_OUT_OF_MEMORY = 3
 EXIT_DEFECT = 4
+_NICER = 5
 
 
 class Channel:
@@ -80,6 +81,14 @@ def _take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
     os.close(nothing)
     os.dup2(2, 1)
     return streams
+
+
+def _give_way() -> None:
+    """The interface of Blender, often on the same machine, goes first when both want the processor."""
+    if sys.platform == "win32":
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        os.nice(_NICER)
 
 
 def _die() -> None:
@@ -159,6 +168,7 @@ def _explain(error: Exception) -> tuple[SmplitError, int]:
 
 
 def main(registry: str, device: str) -> int:
+    _give_way()
     channel = Channel()
     channel.listen()
     faulthandler.enable()
