@@ -82,7 +82,7 @@ def sample_clip(sample: Sample, folder: Path) -> Path:
     Raises:
         DemoFailed: it cannot be downloaded, or is not the file that was pinned.
     """
-    clip = folder / f"{sample.stem}.mp4"
+    clip = folder / "from{:g}to{:g}s{}x{}px".format(*sample.part, *sample.size) / f"{sample.stem}.mp4"
     if clip.is_file():
         return clip
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,6 +102,7 @@ def sample_clip(sample: Sample, folder: Path) -> Path:
                 for frame in reader:
                     first = frame.time if first is None else first
                     writer.add(cv2.resize(frame.image, sample.size, interpolation=cv2.INTER_AREA), frame.time - first)
+        clip.parent.mkdir(exist_ok=True)
         os.replace(cut, clip)
     return clip
 

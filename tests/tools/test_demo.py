@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The demo fails, in words, when what it promises is not in the reopened file or when its sample cannot be had."""
 
+import dataclasses
+import hashlib
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from smplit.view.mp4 import Mp4Writer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import demo
@@ -62,3 +67,18 @@ def test_without_network_the_demo_says_which_file_to_put_where(tmp_path, monkeyp
 def test_without_blender_the_demo_says_how_to_get_it(tmp_path):
     with pytest.raises(demo.DemoFailed, match=r"dev\.py setup"):
         demo.demo(tmp_path / "python", tmp_path / "out")
+
+
+def test_a_sample_cut_elsewhere_is_cut_again(tmp_path):
+    """A clip of an earlier version of the demo must not pass for the one that is wanted now."""
+    whole = tmp_path / "whole.mp4"
+    with Mp4Writer(whole, 64, 48, 10.0) as writer:
+        for number in range(20):
+            writer.add(np.full((48, 64, 3), 10 * number, np.uint8), number / 10.0)
+    wheel = tmp_path / "sample.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.write(whole, "clips/whole.mp4")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    first = demo.Sample("clip", "package", "1", wheel.name, digest, "clips/whole.mp4", (0.0, 1.0), (64, 48), (0.5,), "ours")
+    second = dataclasses.replace(first, part=(1.0, 1.5))
+    assert [len(demo.frame_times_of(demo.sample_clip(sample, tmp_path))) for sample in (first, second, first)] == [10, 5, 10]
