@@ -118,6 +118,16 @@ def test_the_head_turns_as_it_does(world, fitted):
     assert np.degrees(turn.magnitude()).mean() < 5.0  # measured 4.2, most of it a constant nod: the mean face is not this body's
 
 
+def test_the_faces_size_tells_how_far_the_head_is(world, fitted):
+    ahead = np.einsum("tj,tj->t", world.head.as_matrix()[:, 2], world.points.mean(1))
+    true = DISTANCE - ahead  # the picture shows the face at its distance; the joint lies behind it
+    assert np.abs(fitted.head_depth / true - 1).max() < 0.08  # measured 0.06: the mean face is not this body's
+    further = world.seen()
+    middle = further.face.mean(1, keepdims=True)
+    further.face[:] = middle + 0.5 * (further.face - middle)
+    assert np.abs((fit_face(further, K, world.body, TIMES).head_depth + ahead) / (2 * DISTANCE) - 1).max() < 0.08
+
+
 def test_an_unseen_face_relaxes_and_comes_back_without_a_pop(world, fitted):
     seen = world.seen()
     seen.face[35:70], seen.face_confidence[35:70] = 0, 0

@@ -20,7 +20,7 @@ from smplit.mocap.face.surface import FaceSurface
 from smplit.mocap.face.surface_cache import kept_surface
 from smplit.mocap.gaps import smooth_at_ease
 from smplit.mocap.observations import PersonLandmarks
-from smplit.mocap.smoothing import smooth_rotations
+from smplit.mocap.smoothing import smooth_curves, smooth_rotations
 
 _CHUNK = 256  # frames brought into head axes at once: 256 x 468 x 3 numbers are 3 MB
 _NEUTRAL_FRAMES = 300  # frames, spread over the clip, that decide the neutral face
@@ -31,6 +31,7 @@ _SMALL_FACE = 24.0  # px between the outer eye corners at which the mesh gets co
 _CALM = 0.25  # of the frames decide the neutral face
 _LIP_GAP = 0.0027  # m between the inner lips' mesh points when the mouth is shut (measured on the network's output)
 _HEAD_CUTOFF, _BROW_CUTOFF, _EYE_CUTOFF, _MOUTH_CUTOFF = 6.0, 5.0, 12.0, 8.0  # Hz: a blink lasts 0.15 s or more
+_DEPTH_CUTOFF = 3.0  # Hz: heads come nearer slowly, and the mesh's size trembles
 _LIDS = np.array([[[385, 380], [386, 374], [387, 373]], [[158, 153], [159, 145], [160, 144]]])  # left, right eye
 _MIDDLE = [33, 263, 61, 291]  # eyes and mouth: their middle is the face's
 _EYE_CORNERS = np.array([[362, 263], [133, 33]])
@@ -42,12 +43,14 @@ _SQUINT = 0.3  # of the way to shut is no blink yet: smiling and looking down na
 class FaceFit:
     """Face of one person over N frames.
 
-    `head_rotation` (N,3,3): SMPL-X's rest axes to camera axes (OpenCV); `confidence` (N,) 0..1, 0 where
-    unseen; `jaw` (N,3) and `eyes` (N,2,3) (left, right) rad axis-angle; `expression` (N,E) in
+    `head_rotation` (N,3,3): SMPL-X's rest axes to camera axes (OpenCV); `head_depth` (N,) m of the head joint
+    along the camera's axis, from the face's size in the picture if it is as large as the mean body's (faces differ by
+    about 6 %); `confidence` (N,) 0..1, 0 where unseen; `jaw` (N,3) and `eyes` (N,2,3) (left, right) rad axis-angle; `expression` (N,E) in
     `body.expression_names`, 0..1 for named actions, standard deviations for FLAME components.
     """
 
     head_rotation: np.ndarray
+    head_depth: np.ndarray
     confidence: np.ndarray
     jaw: np.ndarray
     eyes: np.ndarray
@@ -56,10 +59,11 @@ class FaceFit:
 
 @dataclass
 class _Raw:
-    """What each frame says by itself: rotations (N,3,3), coefficients (N,K), lid gaps (N,2) as a share of the eye's
-    width, RMS misfit (N,) m."""
+    """What each frame says by itself: rotations (N,3,3), scales (N,) px per m of the mean body's face, coefficients
+    (N,K), lid gaps (N,2) as a share of the eye's width, RMS misfit (N,) m."""
 
     rotations: np.ndarray
+    scales: np.ndarray
     coefficients: np.ndarray
     lids: np.ndarray
     misfit: np.ndarray
@@ -100,8 +104,11 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
     count = len(times)
     expression = _smooth_by_part(expression, body.expression_names, lower, upper, times, solver.named)
     jaw_angle = smooth_at_ease(jaw, lower, times, _MOUTH_CUTOFF, np.zeros(1))
+    middle = (weights[:, None] * neutral).sum(0) / weights.sum()  # from the head joint, in its axes
+    depth = np.where(seen, K[0, 0] / raw.scales, 1.0) - rotations[:, 2] @ middle
     return FaceFit(
         smooth_rotations(rotations, confidence**2, times, _HEAD_CUTOFF).astype(np.float32),
+        smooth_curves(depth[:, None], confidence**2, times, _DEPTH_CUTOFF)[:, 0].astype(np.float32),
         (confidence * (1.0 - 0.5 * np.maximum(mouth_covered, eyes_covered))).astype(np.float32),
         np.concatenate([np.clip(jaw_angle, *JAW_LIMITS), np.zeros((count, 2))], axis=1).astype(np.float32),
         np.zeros((count, 2, 3), np.float32),
@@ -121,15 +128,16 @@ def _mobility(solver: ExpressionSolver) -> np.ndarray:
     return np.sqrt(((0.5 * solver.sigma[:, None, None] * solver.basis) ** 2).sum((0, 2)))
 
 
-def _into_head(mesh: np.ndarray, model: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n,468,3) px -> rotations (n,3,3) of head axes to the picture's, and the mesh in head axes (n,468,3) m.
+def _into_head(mesh: np.ndarray, model: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(n,468,3) px -> rotations (n,3,3) of head axes to the picture's, scales (n,) px per m, and the mesh in head
+    axes (n,468,3) m.
 
     `model`: (468,3) or (n,468,3) m, what the mesh is laid on.
     """
     rotation, scale = procrustes(np.broadcast_to(model, mesh.shape), mesh, weights)
     share = (weights / weights.sum())[:, None]
     centred = (mesh - (share * mesh).sum(1, keepdims=True)) / np.maximum(scale, 1e-6)[:, None, None]
-    return rotation, centred @ rotation + (share * model).sum(-2, keepdims=True)
+    return rotation, scale, centred @ rotation + (share * model).sum(-2, keepdims=True)
 
 
 def _neutral_face(
@@ -148,8 +156,8 @@ def _neutral_face(
     neutral = surface.canonical
     for _ in range(2):
         # Kept where the canonical face is, or the head's rotation would drift off the body's axes.
-        neutral = _laid_on(np.median(_into_head(sample, neutral, weights)[1], axis=0), surface.canonical, weights)
-    laid = _into_head(sample, neutral, weights)[1]
+        neutral = _laid_on(np.median(_into_head(sample, neutral, weights)[2], axis=0), surface.canonical, weights)
+    laid = _into_head(sample, neutral, weights)[2]
     mean_face = _mouth_shut(surface.canonical, solver)
     strength = solver.solve_unknown(laid - mean_face) / solver.sigma
     upper = solver.is_upper
@@ -180,19 +188,19 @@ def _solve(
 ) -> _Raw:
     count = len(mesh)
     raw = _Raw(
-        np.broadcast_to(np.diag([1.0, -1.0, -1.0]), (count, 3, 3)).copy(), np.zeros((count, len(solver.basis))),
+        np.broadcast_to(np.diag([1.0, -1.0, -1.0]), (count, 3, 3)).copy(), np.ones(count), np.zeros((count, len(solver.basis))),
         np.zeros((count, 2)), np.zeros(count),
     )
     rows_seen = np.flatnonzero(seen)
     for first in range(0, len(rows_seen), _CHUNK):
         rows = rows_seen[first : first + _CHUNK]
         part = mesh[rows].astype(np.float64)
-        _, laid = _into_head(part, neutral, weights)
+        laid = _into_head(part, neutral, weights)[2]
         coefficients = solver.solve(laid - neutral)
         # Laid on the face with its expression, all points tell the head's rotation.
         face = neutral + solver.shape(coefficients)
-        rotation, laid = _into_head(part, face, np.maximum(weights, 0.2))
-        raw.rotations[rows], raw.coefficients[rows] = rotation, solver.solve(laid - neutral)
+        raw.rotations[rows], raw.scales[rows], laid = _into_head(part, face, np.maximum(weights, 0.2))
+        raw.coefficients[rows] = solver.solve(laid - neutral)
         off = laid - neutral - solver.shape(raw.coefficients[rows])
         raw.misfit[rows] = np.sqrt((off[..., :2] ** 2).sum(-1).mean(-1))
         raw.lids[rows] = _lid_gaps(laid)
