@@ -16,17 +16,11 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from smplit import axes
-from smplit.difftraj.original import (
-    FPS,
-    OriginalDiffTraj,
-    merge_windows,
-    sampling_schedule,
-    split_windows,
-    window_count,
-)
+from smplit.difftraj.original import FPS, OriginalDiffTraj, sampling_schedule
 from smplit.difftraj.original_features import Statistics, root_heading
 from smplit.difftraj.original_files import load_network, load_statistics
 from smplit.difftraj.original_network import OriginalDenoiser
+from smplit.difftraj.original_windows import merge_windows, split_windows, window_count
 from smplit.errors import BadInput
 from smplit.motion import Motion
 
@@ -178,6 +172,16 @@ def test_other_frame_rates_give_the_same_way_in_the_same_seconds(fps, frames):
     length = np.linalg.norm(np.diff(base.trans[:, :2], axis=0), axis=1).sum()
     assert length > 0.3
     assert np.linalg.norm(at - base.trans, axis=1).max() < 0.01 * length + 0.005
+
+
+def test_frames_at_uneven_times_give_the_same_way_too():
+    model, even = tiny(), wave(181, 60.0)
+    kept = np.sort(np.random.default_rng(0).choice(np.arange(1, 180), 150, replace=False))
+    kept = np.concatenate([[0], kept, [180]])
+    uneven = Motion(poses=even.poses[kept], trans=even.trans[kept], fps=50.0, frame_times=4.0 + kept / 60.0)
+    base, other = model.with_trajectory(even, rest55(), steps=3).trans[kept], model.with_trajectory(uneven, rest55(), steps=3).trans
+    assert np.linalg.norm(np.diff(base[:, :2], axis=0), axis=1).sum() > 0.3
+    assert np.linalg.norm(base - other, axis=1).max() < 0.01
 
 
 def test_one_frame_and_half_an_hour_work():

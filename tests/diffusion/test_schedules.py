@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from smplit.diffusion.schedules import Schedule, cosine_betas, even_timesteps, linear_betas, strided_timesteps
+from smplit.errors import BadInput
 
 GOLDEN = Path(__file__).resolve().parents[1] / "goldens" / "difftraj_diffusion.npz"
 CAMDM = Path(__file__).resolve().parents[3] / "shared" / "goldens" / "camdm" / "diffusion.npz"
@@ -79,9 +80,9 @@ def test_one_step_starts_where_there_is_only_noise():
 
 @pytest.mark.parametrize("count", [0, 1001])
 def test_impossible_counts_of_steps_are_refused(count):
-    with pytest.raises(ValueError, match=str(count)):
+    with pytest.raises(BadInput, match=str(count)):
         even_timesteps(1000, count)
-    with pytest.raises(ValueError, match=str(count)):
+    with pytest.raises(BadInput, match=str(count)):
         strided_timesteps(1000, count)
 
 

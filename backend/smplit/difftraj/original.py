@@ -15,18 +15,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.spatial.transform import Rotation
+from scipy.interpolate import CubicSpline
+from scipy.spatial.transform import Rotation, Slerp
 from torch import Tensor
 
-from smplit.datasets.resample import resampled
 from smplit.difftraj.original_features import CONSTANT_POSITIONS, Statistics, decode_root, heading_steps, joint_positions, root_heading
 from smplit.difftraj.original_files import load_network, load_statistics
 from smplit.difftraj.original_network import ROOT_AND_CONTACTS, OriginalDenoiser
+from smplit.difftraj.original_windows import WINDOW, merge_windows, split_windows, window_count
 from smplit.diffusion.gaussian import GaussianDiffusion
 from smplit.diffusion.schedules import Schedule, cosine_betas, strided_timesteps
 from smplit.motion import Motion
 
-WINDOW, OVERLAP = 200, 32
 FPS = 30.0
 STEPS = 100
 _TRAINED_STEPS = 1000
@@ -43,33 +43,6 @@ def sampling_schedule(steps: int = STEPS, original: bool = False) -> Schedule:
     if original:
         return Schedule.of(cosine_betas(steps))
     return Schedule.of(cosine_betas(_TRAINED_STEPS)).respaced(strided_timesteps(_TRAINED_STEPS, steps))
-
-
-def window_count(frames: int) -> int:
-    """Windows that cover a motion."""
-    return max(1, -(-(frames - OVERLAP) // (WINDOW - OVERLAP)))
-
-
-def split_windows(values: np.ndarray) -> np.ndarray:
-    """(T,C) -> (N,200,C), each sharing 32 frames with the next; the last frame is repeated to fill the last."""
-    count = window_count(len(values))
-    frames = np.arange(count)[:, None] * (WINDOW - OVERLAP) + np.arange(WINDOW)
-    return values[np.minimum(frames, len(values) - 1)]
-
-
-def merge_windows(windows: np.ndarray, frames: int) -> np.ndarray:
-    """(N,200,C) -> (T,C): shared frames fade from one window to the next."""
-    rising = np.linspace(0, 1, OVERLAP)[:, None]
-    merged = np.zeros((len(windows) * (WINDOW - OVERLAP) + OVERLAP, windows.shape[-1]))
-    for index, window in enumerate(windows):
-        weight = np.ones((WINDOW, 1))
-        if index > 0:
-            weight[:OVERLAP] = rising
-        if index < len(windows) - 1:
-            weight[-OVERLAP:] = 1 - rising
-        first = index * (WINDOW - OVERLAP)
-        merged[first : first + WINDOW] += weight * window
-    return merged[:frames]
 
 
 class OriginalDiffTraj:
@@ -141,32 +114,29 @@ class OriginalDiffTraj:
         """The same local poses with the network's way; place and facing of the first frame stay the input's.
 
         Args:
-            motion: any frame rate; the network sees it at its 30 a second.
+            motion: any frame rate or frame times; the network sees it at its 30 a second.
             rest_joints: (J,3) m of `motion`'s body, J at least 22.
             seed: other noise, another of the ways that are possible.
+
+        Raises:
+            BadInput: `steps` is not in 1..1000.
         """
-        poses = self._at_own_rate(motion)
+        times = np.arange(len(motion)) / motion.fps if motion.frame_times is None else np.asarray(motion.frame_times, np.float64)
+        times = times - times[0]
+        own_times = np.arange(math.ceil(times[-1] * FPS - 1e-6) + 1) / FPS
+        poses = np.asarray(motion.poses[:, : 3 * _BODY], np.float64).reshape(-1, _BODY, 3)
+        local = np.stack([_rotations_at(Rotation.from_rotvec(poses[:, joint]), times, own_times).as_matrix() for joint in range(_BODY)], 1)
         known_rest = self._rest_joints(rest_joints)
-        body = Rotation.from_rotvec(poses[:, 1:].reshape(-1, 3)).as_matrix().reshape(-1, _BODY - 1, 3, 3)
-        shape = (window_count(len(poses)), self.network.outputs, 1, WINDOW)
+        shape = (window_count(len(local)), self.network.outputs, 1, WINDOW)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
         trans, root = self.trajectory(
-            Rotation.from_rotvec(poses[:, 0]), body, known_rest, noise, sampling_schedule(steps), keep_heading, progress,
+            Rotation.from_matrix(local[:, 0]), local[:, 1:], known_rest, noise, sampling_schedule(steps), keep_heading, progress,
         )
         trans = trans + known_rest[0] - rest_joints[0]  # the pelvis stays where the network put it, on this body
         trans, root = _started_as(motion, trans, root)
-        turned, moved = resampled(root.as_rotvec()[:, None], trans, FPS, motion.fps)
         result = np.array(motion.poses, np.float32)
-        result[:, :3] = turned[: len(motion), 0]
-        return dataclasses.replace(motion, poses=result, trans=moved[: len(motion)].astype(np.float32))
-
-    @staticmethod
-    def _at_own_rate(motion: Motion) -> np.ndarray:
-        """(N,22,3) rad at 30 frames a second; the last pose is held so that the last frame lies among them."""
-        hold = 0 if motion.fps == FPS else math.ceil(motion.fps / FPS)
-        poses = np.asarray(motion.poses[:, : 3 * _BODY], np.float64).reshape(-1, _BODY, 3)
-        held = np.concatenate([poses, np.repeat(poses[-1:], hold, 0)])
-        return resampled(held, np.zeros((len(held), 3)), motion.fps, FPS)[0]
+        result[:, :3] = _rotations_at(root, own_times, times).as_rotvec()
+        return dataclasses.replace(motion, poses=result, trans=_places_at(trans, own_times, times).astype(np.float32))
 
     def _rest_joints(self, rest_joints: np.ndarray) -> np.ndarray:
         """(22,3) m: this body's bones on the pelvis that the network knows.
@@ -189,3 +159,17 @@ def _started_as(motion: Motion, trans: np.ndarray, root: Rotation) -> tuple[np.n
     turn = Rotation.from_rotvec([0, 0, float((root_heading(first) - root_heading(root[:1]))[0])])
     place = np.array([*motion.trans[0, :2], 0.0])
     return turn.apply(trans - [*trans[0, :2], 0.0]) + place, turn * root
+
+
+def _rotations_at(rotations: Rotation, times: np.ndarray, wanted: np.ndarray) -> Rotation:
+    """Rotations known at `times` (T,) s, turned on along the shortest arc to `wanted` (N,) s; the last one is held."""
+    if len(times) == 1:
+        return rotations[np.zeros(len(wanted), int)]
+    return Slerp(times, rotations)(np.minimum(wanted, times[-1]))
+
+
+def _places_at(places: np.ndarray, times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Places (T,3) m known at `times` (T,) s on a smooth line through them, at `wanted` (N,) s."""
+    if len(times) > 3:
+        return CubicSpline(times, places)(wanted)
+    return np.stack([np.interp(wanted, times, column) for column in places.T], 1)

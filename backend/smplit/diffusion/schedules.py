@@ -9,6 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
+from smplit.errors import BadInput
+
 _COSINE_OFFSET = 0.008  # keeps the first step's noise from vanishing (Nichol and Dhariwal 2021, section 3.2)
 _LARGEST_BETA = 0.999
 
@@ -37,7 +39,7 @@ def even_timesteps(total: int, count: int) -> np.ndarray:
     """(count,) of 0..total-1, evenly spread with the first and the last among them: for ancestral sampling.
 
     Raises:
-        ValueError: `count` is not in 1..total.
+        BadInput: `count` is not in 1..total.
     """
     _check_count(total, count)
     if count == 1:
@@ -49,7 +51,7 @@ def strided_timesteps(total: int, count: int) -> np.ndarray:
     """(count,) of 0..total-1 at a constant whole stride from 0: what DDIM is sampled with (Song et al. 2021, appendix D.2).
 
     Raises:
-        ValueError: `count` is not in 1..total.
+        BadInput: `count` is not in 1..total.
     """
     _check_count(total, count)
     return np.arange(count) * (total // count)
@@ -57,7 +59,7 @@ def strided_timesteps(total: int, count: int) -> np.ndarray:
 
 def _check_count(total: int, count: int) -> None:
     if not 1 <= count <= total:
-        raise ValueError(f"{count} of {total} timesteps cannot be visited.")
+        raise BadInput(f"{count} diffusion steps cannot be taken, of {total} that were trained.", f"Use 1 to {total} steps.", "bad_steps")
 
 
 @dataclass(frozen=True)
