@@ -61,8 +61,9 @@ class FaceWorld:
         face = np.empty((FRAMES, 468, 3))
         ray = np.array([0.1, 0, DISTANCE]) / np.hypot(0.1, DISTANCE)
         crop = Rotation.from_rotvec(np.cross([0, 0, 1], ray) / np.linalg.norm(np.cross([0, 0, 1], ray)) * np.arccos(ray[2])).inv().as_matrix()
-        straight = (placed - placed.mean(1, keepdims=True)) @ crop.T * FOCAL / DISTANCE  # as if it stood straight ahead
-        face[..., :2] = straight[..., :2] + (placed.mean(1)[:, None, :2] / placed.mean(1)[:, None, 2:]) * FOCAL + [320, 180]
+        middle = placed.mean(1, keepdims=True)
+        straight = (placed - middle) @ crop.T * FOCAL / middle[..., 2:]  # as if it stood straight ahead
+        face[..., :2] = straight[..., :2] + middle[..., :2] / middle[..., 2:] * FOCAL + [320, 180]
         face[..., 2] = straight[..., 2]
         face += random.normal(0, noise_px, face.shape) * [1, 1, 2]
         return PersonLandmarks(
@@ -118,14 +119,17 @@ def test_the_head_turns_as_it_does(world, fitted):
     assert np.degrees(turn.magnitude()).mean() < 5.0  # measured 4.2, most of it a constant nod: the mean face is not this body's
 
 
-def test_the_faces_size_tells_how_far_the_head_is(world, fitted):
-    ahead = np.einsum("tj,tj->t", world.head.as_matrix()[:, 2], world.points.mean(1))
-    true = DISTANCE - ahead  # the picture shows the face at its distance; the joint lies behind it
-    assert np.abs(fitted.head_depth / true - 1).max() < 0.08  # measured 0.06: the mean face is not this body's
+def test_the_face_tells_where_the_head_is(world, fitted):
+    true = np.array([0.1, 0.0, DISTANCE])
+    assert np.abs(fitted.head_place[:, 2] / true[2] - 1).max() < 0.08  # measured 0.07: the mean face is not this body's
+    # Beside the line of sight it lies where it should, whatever the depth.
+    beside = fitted.head_place[:, :2] / fitted.head_place[:, 2:] - true[:2] / true[2]
+    assert np.abs(beside).max() * DISTANCE < 0.02
     further = world.seen()
     middle = further.face.mean(1, keepdims=True)
     further.face[:] = middle + 0.5 * (further.face - middle)
-    assert np.abs((fit_face(further, K, world.body, TIMES).head_depth + ahead) / (2 * DISTANCE) - 1).max() < 0.08
+    depth = fit_face(further, K, world.body, TIMES).head_place[:, 2]
+    assert np.abs(depth / (2 * DISTANCE) - 1).max() < 0.08
 
 
 def test_an_unseen_face_relaxes_and_comes_back_without_a_pop(world, fitted):

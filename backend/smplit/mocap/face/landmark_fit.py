@@ -43,14 +43,14 @@ _SQUINT = 0.3  # of the way to shut is no blink yet: smiling and looking down na
 class FaceFit:
     """Face of one person over N frames.
 
-    `head_rotation` (N,3,3): SMPL-X's rest axes to camera axes (OpenCV); `head_depth` (N,) m of the head joint
-    along the camera's axis, from the face's size in the picture if it is as large as the mean body's (faces differ by
-    about 6 %); `confidence` (N,) 0..1, 0 where unseen; `jaw` (N,3) and `eyes` (N,2,3) (left, right) rad axis-angle; `expression` (N,E) in
+    `head_rotation` (N,3,3): SMPL-X's rest axes to camera axes (OpenCV); `head_place` (N,3) m of the head
+    joint in camera axes, its depth from the face's size in the picture as if it were as large as the mean body's (faces
+    differ by about 6 %); `confidence` (N,) 0..1, 0 where unseen; `jaw` (N,3) and `eyes` (N,2,3) (left, right) rad axis-angle; `expression` (N,E) in
     `body.expression_names`, 0..1 for named actions, standard deviations for FLAME components.
     """
 
     head_rotation: np.ndarray
-    head_depth: np.ndarray
+    head_place: np.ndarray
     confidence: np.ndarray
     jaw: np.ndarray
     eyes: np.ndarray
@@ -104,11 +104,9 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
     count = len(times)
     expression = _smooth_by_part(expression, body.expression_names, lower, upper, times, solver.named)
     jaw_angle = smooth_at_ease(jaw, lower, times, _MOUTH_CUTOFF, np.zeros(1))
-    middle = (weights[:, None] * neutral).sum(0) / weights.sum()  # from the head joint, in its axes
-    depth = np.where(seen, K[0, 0] / raw.scales, 1.0) - rotations[:, 2] @ middle
     return FaceFit(
         smooth_rotations(rotations, confidence**2, times, _HEAD_CUTOFF).astype(np.float32),
-        smooth_curves(depth[:, None], confidence**2, times, _DEPTH_CUTOFF)[:, 0].astype(np.float32),
+        _head_place(landmarks.face, K, raw, rotations, neutral, weights, confidence**2, times).astype(np.float32),
         (confidence * (1.0 - 0.5 * np.maximum(mouth_covered, eyes_covered))).astype(np.float32),
         np.concatenate([np.clip(jaw_angle, *JAW_LIMITS), np.zeros((count, 2))], axis=1).astype(np.float32),
         np.zeros((count, 2, 3), np.float32),
@@ -205,6 +203,20 @@ def _solve(
         raw.misfit[rows] = np.sqrt((off[..., :2] ** 2).sum(-1).mean(-1))
         raw.lids[rows] = _lid_gaps(laid)
     return raw
+
+
+def _head_place(
+    mesh: np.ndarray, K: np.ndarray, raw: _Raw, rotations: np.ndarray, neutral: np.ndarray, weights: np.ndarray, trust: np.ndarray,
+    times: np.ndarray,
+) -> np.ndarray:
+    """(N,3) m in camera axes: where the head joint is, from where the face is seen and how large."""
+    share = weights / weights.sum()
+    seen = np.einsum("p,npd->nd", share, np.nan_to_num(mesh[..., :2]))  # (N,2) px
+    ray = np.concatenate([(seen - K[:2, 2]) / K[[0, 1], [0, 1]], np.ones((len(seen), 1))], axis=1)
+    place = ray * (K[0, 0] / raw.scales)[:, None] - rotations @ (share @ neutral)
+    place[trust <= 0] = 0.0, 0.0, 1.0
+    depth = smooth_curves(place[:, 2:], trust, times, _DEPTH_CUTOFF)
+    return np.concatenate([smooth_curves(place[:, :2] / place[:, 2:], trust, times, _HEAD_CUTOFF), np.ones_like(depth)], axis=1) * depth
 
 
 def _lid_gaps(face: np.ndarray) -> np.ndarray:
