@@ -10,8 +10,9 @@ from scipy.spatial.transform import Rotation
 
 from smplit.body.model import BodyModel
 from smplit.datasets.bvh import Bvh, parse_bvh, read_bvh
+from smplit.datasets.joint_names import recognise
 from smplit.datasets.retarget import Retargeter, TargetBody, smallest_rotation
-from smplit.datasets.skeletons import SKELETONS, recognise_skeleton
+from smplit.datasets.skeletons import SKELETONS
 from smplit.errors import BadInput
 from smplit.motion import BODY_JOINTS, PARENTS, joint_transforms
 
@@ -59,7 +60,7 @@ def test_limbs_point_as_the_source_s_do(source, rest, target, rest_joints):
     retargeter = Retargeter(read_bvh(MOTION / "rest_tpose" / f"{rest}_tpose.bvh"), target)
     joints = posed(retargeter(clip), rest_joints)
     positions = dict(zip(clip.names, np.moveaxis(clip.global_transforms()[1] @ TO_Z_UP.T, 1, 0), strict=True))
-    names = SKELETONS[recognise_skeleton(clip.names)]
+    names = recognise(clip.names).sources
     errors = [
         degrees_between(joints[:, BODY_JOINTS.index(b)] - joints[:, BODY_JOINTS.index(a)], positions[names[b]] - positions[names[a]])
         for a, b in LIMBS if a in names and b in names
@@ -140,4 +141,4 @@ def test_opposite_directions_turn_by_half_a_circle():
 
 def test_an_unknown_skeleton_is_refused_by_name():
     with pytest.raises(BadInput, match=r"cat\.bvh.*Tail"):
-        recognise_skeleton(("Tail", "Paw"), "cat.bvh")
+        recognise(("Tail", "Paw"), "cat.bvh")

@@ -25,7 +25,8 @@ class Bvh:
     """One BVH file; lengths keep the file's unit (mostly cm), angles its degrees.
 
     `parents` holds -1 for a root; `offsets` (J,3); `channels` names each joint's channels in file
-    order; `end_sites` maps a leaf joint to its tip's offset (3,); `values` (T,C); `frame_time` s.
+    order; `end_sites` maps a leaf joint to its tip's offset (3,); `values` (T,C); `frame_time` s;
+    `world` (3,3) turns the file's world into the one that is asked for.
     """
 
     names: tuple[str, ...]
@@ -35,6 +36,7 @@ class Bvh:
     end_sites: dict[int, np.ndarray]
     values: np.ndarray
     frame_time: float
+    world: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -47,7 +49,8 @@ class Bvh:
         """Rotations (T,J,3,3) and translations (T,J,3) of every joint against its parent.
 
         Angles of the joint's channels are applied in file order, each about the axes turned so far.
-        Position channels replace the joint's OFFSET, as nearly every writer means them.
+        Position channels replace the joint's OFFSET, as nearly every writer means them; where those of a
+        joint that has a parent stay near zero although its OFFSET is long, they are added to it (iClone).
         """
         frames, joints = len(self.values), len(self.names)
         rotations = np.broadcast_to(np.eye(3), (frames, joints, 3, 3)).copy()
@@ -63,13 +66,20 @@ class Bvh:
                 else:
                     translations[:, joint, "XYZ".index(axis)] = self.values[:, column]
                 column += 1
+            places = [channel[0] for channel in channels if channel.endswith("position")]
+            length = np.linalg.norm(self.offsets[joint])
+            if len(places) == 3 and self.parents[joint] >= 0 and np.linalg.norm(translations[:, joint].mean(0)) < 0.5 * length:
+                translations[:, joint] += self.offsets[joint]
             if axes:
                 rotations[:, joint] = Rotation.from_euler(axes, np.stack(angles, 1), degrees=True).as_matrix()
         return rotations, translations
 
     def global_transforms(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rotations (T,J,3,3) and positions (T,J,3) in the file's world, file units."""
+        """Rotations (T,J,3,3) and positions (T,J,3) in the world, file units."""
         rotations, positions = self.local_transforms()
+        if self.world is not None:
+            roots = [joint for joint, parent in enumerate(self.parents) if parent < 0]
+            rotations[:, roots], positions[:, roots] = self.world @ rotations[:, roots], positions[:, roots] @ self.world.T
         for joint, parent in enumerate(self.parents):
             if parent >= 0:
                 positions[:, joint] = positions[:, parent] + np.einsum("tij,tj->ti", rotations[:, parent], positions[:, joint])

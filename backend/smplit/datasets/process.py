@@ -21,11 +21,12 @@ import numpy as np
 
 from smplit.datasets.bvh import Bvh, read_bvh
 from smplit.datasets.floor import canonical, stood_on_floor
+from smplit.datasets.joint_names import recognise
 from smplit.datasets.judge import REASONS, fault, weight_hint
 from smplit.datasets.recordings import Recording, list_recordings, unpack_archives
 from smplit.datasets.report import Report
 from smplit.datasets.resample import resampled
-from smplit.datasets.rest_pose import RestPoses
+from smplit.datasets.rest_pose import RestPoses, own_rest_pose, upright
 from smplit.datasets.retarget import Retargeter, TargetBody
 from smplit.datasets.soles import FootedBody, planted
 from smplit.datasets.store import Clip, write_store
@@ -104,6 +105,8 @@ class Processor:
     def _read(self, recording: Recording) -> Motion:
         if recording.path.suffix.lower() == ".bvh":
             clip = read_bvh(recording.path)
+            if self._rest_poses is None:
+                clip = upright(clip, recognise(clip.names, str(recording.path)))
             return self._retargeter(clip, str(recording.path))(clip, str(recording.path))
         from smplit.imports.smpl_npz import read_smpl_npz
 
@@ -111,12 +114,11 @@ class Processor:
 
     def _retargeter(self, clip: Bvh, source: str) -> Retargeter:
         if self._rest_poses is None:
-            from smplit.imports.bvh_rest import own_rest_pose
-
-            return Retargeter(own_rest_pose(clip, source), self._target)
-        name, rest = self._rest_poses.of(clip, source)
+            joints = recognise(clip.names, source)
+            return Retargeter(own_rest_pose(clip, joints, source), self._target, joints)
+        name, rest, joints = self._rest_poses.of(clip, source)
         if name not in self._retargeters:
-            self._retargeters[name] = Retargeter(rest, self._target)
+            self._retargeters[name] = Retargeter(rest, self._target, joints)
         return self._retargeters[name]
 
     def _own_size(self, motion: Motion) -> Motion:

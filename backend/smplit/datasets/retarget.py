@@ -15,7 +15,8 @@ import numpy as np
 
 from smplit.axes import Y_UP_TO_Z_UP, axis_angle_from_matrix, y_up_to_z_up
 from smplit.datasets.bvh import Bvh
-from smplit.datasets.skeletons import SKELETONS, STANDING_FEET, recognise_skeleton
+from smplit.datasets.joint_names import JointMap, recognise
+from smplit.datasets.skeletons import STANDING_FEET
 from smplit.errors import BadInput
 from smplit.motion import BODY_JOINTS, NUM_JOINTS, PARENTS, Motion
 
@@ -46,15 +47,15 @@ class Retargeter:
     Args:
         rest: one-frame T-pose of the source's hierarchy (Y up, facing +Z).
         target: the SMPL-X body to drive.
-        skeleton: name in `SKELETONS`; recognised from the joint names when not given.
+        joints: which joint is which; recognised from the rest pose's names when not given.
 
     Raises:
         BadInput: unknown skeleton.
     """
 
-    def __init__(self, rest: Bvh, target: TargetBody, skeleton: str | None = None):
-        skeleton = skeleton or recognise_skeleton(rest.names, "the rest pose")
-        self._map, self._standing_feet = SKELETONS[skeleton], STANDING_FEET.get(skeleton)
+    def __init__(self, rest: Bvh, target: TargetBody, joints: JointMap | None = None):
+        joints = joints or recognise(rest.names, "the rest pose")
+        self._map, self._standing_feet = joints.sources, STANDING_FEET.get(joints.skeleton)
         self._rest = rest
         self._target = np.asarray(target.joints, np.float64)[: len(BODY_JOINTS)]
         self._sole = target.sole
@@ -91,12 +92,8 @@ class Retargeter:
         Raises:
             BadInput: the clip's joints are not those of the rest pose.
         """
-        missing = sorted(set(self._map.values()) - set(motion.names))
-        if missing:
-            text = f"{source} lacks joints of its rest pose: {', '.join(missing)}."
-            raise BadInput(text, "Use the rest pose of the same skeleton.", "wrong_rest_pose")
         rotations, positions = motion.global_transforms()
-        index = {name: i for i, name in enumerate(motion.names)}
+        index = self._index(motion.names, source)
         turned = self._turn(rotations, index)
         joints = self._place(turned, positions, index)
         local = np.transpose(turned[:, [max(p, 0) for p in PARENTS[: len(BODY_JOINTS)]]], (0, 1, 3, 2)) @ turned
@@ -106,6 +103,18 @@ class Retargeter:
         # AMASS meaning: the root turns about its rest position, to which trans is added.
         trans = y_up_to_z_up(joints[:, 0]) - self._target[0]
         return Motion(poses.reshape(len(motion), -1), trans, motion.fps)
+
+    def _index(self, names: tuple[str, ...], source: str) -> dict[str, int]:
+        """Where each joint of the rest pose is among a clip's `names`, which may be spelt another way ("thigh.L")."""
+        index = {name: i for i, name in enumerate(names)}
+        if not set(self._map.values()) <= set(names):
+            own = recognise(names, source).sources
+            index = {name: index[own[joint]] for joint, name in self._map.items() if joint in own}
+        missing = sorted(set(self._map.values()) - set(index))
+        if missing:
+            text = f"{source} lacks joints of its rest pose: {', '.join(missing)}."
+            raise BadInput(text, "Use the rest pose of the same skeleton.", "wrong_rest_pose")
+        return index
 
     def _turn(self, rotations: np.ndarray, index: dict[str, int]) -> np.ndarray:
         """Global target rotations (T,22,3,3), Y up; a joint the source lacks follows its parent."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from smplit.errors import BadInput
 from smplit.motion import BODY_JOINTS
 
 
@@ -60,25 +59,50 @@ SKELETONS: dict[str, dict[str, str]] = {
         "Hips LeftUpLeg RightUpLeg Spine LeftLeg RightLeg Spine1 LeftFoot RightFoot Spine2 LeftToeBase RightToeBase "
         "Neck LeftShoulder RightShoulder Head LeftArm RightArm LeftForeArm RightForeArm LeftHand RightHand"
     ),
+    # Namings of common programs, from their own documentation and exports; other prefixes, blanks, dots and
+    # upper case are no difference (see `smplit.datasets.joint_names`).
+    "mixamo": _map(
+        "Hips LeftUpLeg RightUpLeg Spine LeftLeg RightLeg Spine1 LeftFoot RightFoot Spine2 LeftToeBase RightToeBase "
+        "Neck LeftShoulder RightShoulder Head LeftArm RightArm LeftForeArm RightForeArm LeftHand RightHand"
+    ),
+    "lafan": _map(
+        "Hips LeftUpLeg RightUpLeg Spine LeftLeg RightLeg Spine1 LeftFoot RightFoot Spine2 LeftToe RightToe "
+        "Neck LeftShoulder RightShoulder Head LeftArm RightArm LeftForeArm RightForeArm LeftHand RightHand"
+    ),
+    "motionbuilder_cmu": _map(
+        "Hips LeftHip RightHip lowerback LeftKnee RightKnee Chest LeftAnkle RightAnkle Chest2 LeftToe RightToe "
+        "Neck LeftCollar RightCollar Head LeftShoulder RightShoulder LeftElbow RightElbow LeftWrist RightWrist"
+    ),
+    "smpl": _map(" ".join(BODY_JOINTS)),
+    "smpl_short": _map(
+        "Pelvis L_Hip R_Hip Spine1 L_Knee R_Knee Spine2 L_Ankle R_Ankle Spine3 L_Foot R_Foot "
+        "Neck L_Collar R_Collar Head L_Shoulder R_Shoulder L_Elbow R_Elbow L_Wrist R_Wrist"
+    ),
+    "unity": _map(
+        "Hips LeftUpperLeg RightUpperLeg Spine LeftLowerLeg RightLowerLeg Chest LeftFoot RightFoot UpperChest LeftToes RightToes "
+        "Neck LeftShoulder RightShoulder Head LeftUpperArm RightUpperArm LeftLowerArm RightLowerArm LeftHand RightHand"
+    ),
+    "unreal": _map(
+        "pelvis thigh_l thigh_r spine_01 calf_l calf_r spine_02 foot_l foot_r spine_03 ball_l ball_r "
+        "neck_01 clavicle_l clavicle_r head upperarm_l upperarm_r lowerarm_l lowerarm_r hand_l hand_r"
+    ),
+    "rigify": _map(
+        "spine thigh_L thigh_R spine_001 shin_L shin_R spine_002 foot_L foot_R spine_003 toe_L toe_R "
+        "spine_004 shoulder_L shoulder_R spine_006 upper_arm_L upper_arm_R forearm_L forearm_R hand_L hand_R"
+    ),
+    "biped": _map(
+        "Pelvis L_Thigh R_Thigh Spine L_Calf R_Calf Spine1 L_Foot R_Foot Spine2 L_Toe0 R_Toe0 "
+        "Neck L_Clavicle R_Clavicle Head L_UpperArm R_UpperArm L_Forearm R_Forearm L_Hand R_Hand"
+    ),
 }
+
+# Without these joints a motion cannot be told; those that are missing beside them follow their parents.
+CORE = (
+    "pelvis", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
+)
 
 # How far below the horizontal the bone from ankle to toes points when the person stands, degrees, for
 # skeletons without a T-pose of their own: the one that was built for them has the feet drawn up. Median
 # of 76 recordings' still feet, 39.6 in nearly all of them; with the built pose's 21.7 people stood on tiptoe.
 STANDING_FEET: dict[str, float] = {"bandai": 39.6}
-
-
-def recognise_skeleton(names: tuple[str, ...], source: str = "BVH") -> str:
-    """The skeleton whose joints are all among `names`; of several, the one that uses most of them.
-
-    Raises:
-        BadInput: none fits.
-    """
-    present = set(names)
-    fitting = [name for name, joints in SKELETONS.items() if set(joints.values()) <= present]
-    if not fitting:
-        raise BadInput(
-            f"{source}: its {len(names)} joints ({', '.join(names[:6])} ...) belong to no known skeleton ({', '.join(SKELETONS)}).",
-            "Export with one of these joint namings.", "unknown_skeleton",
-        )
-    return max(fitting, key=lambda name: len(set(SKELETONS[name].values())))
