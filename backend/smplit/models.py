@@ -49,6 +49,10 @@ MODELS = {
         ModelFile("pose_prior", ("pose_prior/gmm.safetensors",), "which body poses people take, for the fit",
                   "CC0; learned from CMU mocap (free for all uses) and reactidle (MIT)", True, "shipped; model_files/TRAINING.md",
                   "9965324e6948da1f91026526fc6c216c68a9c52fbbaa1005de83aa513751781b"),
+        ModelFile("difftraj", ("difftraj/all.safetensors",), "a trajectory for any body motion",
+                  "CC BY-NC 4.0: learned from recordings that exclude commercial use, among others", True, "shipped; model_files/TRAINING.md"),
+        ModelFile("difftraj_free", ("difftraj/free.safetensors",), "a trajectory for any body motion, commercial use allowed",
+                  "CC0; learned from CMU mocap (free for all uses) and reactidle (MIT)", True, "shipped; model_files/TRAINING.md"),
     )
 }
 

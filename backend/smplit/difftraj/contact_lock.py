@@ -4,7 +4,7 @@
 Integrated velocities drift with every step. Here the whole path is one least-squares problem: the
 pelvis moves as predicted, and each foot point, for as long as it is planted, stays at one place that is
 found along with the path. Noise of single frames then averages out over a stance instead of adding up.
-The problem is sparse; a 30-minute clip takes about a second.
+The problem is sparse; a 30-minute clip takes about two seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import solveh_banded
 from scipy.sparse.linalg import splu
 
 _ROUNDS = 4  # of reweighting: a foot that slides after all loses its say
@@ -28,16 +27,18 @@ class Trust:
         velocity: m/s, of a predicted velocity.
         foothold: m, of a planted point about its place.
         slide: m, at which a point counts half (Cauchy).
-        jerk: m/s2, of the change of velocity against the predicted change.
-        height: m, of a predicted pelvis height; floor: m, of a planted sole over the floor.
+        jerk: m/s3, of the change of acceleration: what people do, so that noise and foot changes do not show.
+        height: m, of a predicted pelvis height; climb: m/s, of its change.
+        floor: m, of a foothold's height over the floor.
     """
 
     velocity: float = 0.4
     foothold: float = 0.015
     slide: float = 0.05
-    jerk: float = 3.0
-    height: float = 0.02
-    floor: float = 0.01
+    jerk: float = 120.0
+    height: float = 0.05
+    climb: float = 0.1
+    floor: float = 0.015
 
 
 def footholds(contacts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -65,23 +66,49 @@ def level_path(
     """
     trust = trust or Trust()
     frames = len(velocity)
-    if frames < 2:
-        return np.zeros((frames, 2))
+    start = sparse.diags_array(np.r_[1.0, np.zeros(frames - 1)])  # somewhere it must begin
+    path = _locked(velocity[:-1] * seconds, points, contacts, seconds, trust, trust.velocity, start, np.zeros((frames, 2)), 0.0)
+    return path - path[0]
+
+
+def pelvis_height(
+    height: np.ndarray, soles: np.ndarray, contacts: np.ndarray, seconds: float, trust: Trust | None = None
+) -> np.ndarray:
+    """The pelvis' height over the floor: as predicted, and every foothold near the floor.
+
+    Args:
+        height: (T,) m, predicted. soles: (T,P) m heights of the foot points from the pelvis. contacts: (T,P) 0..1.
+
+    Returns:
+        (T,) m.
+    """
+    trust = trust or Trust()
+    near = sparse.diags_array(np.full(len(height), 1 / trust.height**2))
+    height = height[:, None]
+    return _locked(np.diff(height, axis=0), soles[..., None], contacts, seconds, trust, trust.climb, near, height, 1 / trust.floor**2)[:, 0]
+
+
+def _locked(
+    moved: np.ndarray, points: np.ndarray, contacts: np.ndarray, seconds: float, trust: Trust, speed: float,
+    near: sparse.dia_array, place: np.ndarray, floor: float,
+) -> np.ndarray:
+    """(T,D) m: moves as `moved` (T-1,D) m within `speed` m/s, stays at `place` (T,D) m with the weights `near` (T,T), and planted
+    points (T,P,D) m stay where they are, their places at zero with the weight `floor` (1/m2)."""
+    frames = len(place)
     at, point, stance = footholds(contacts)
     places = int(stance.max()) + 1 if len(stance) else 0
     size = frames + places
     step = _differences(frames, size)
-    moved = velocity[:-1] * seconds
+    jerk = _differences(frames - 2, frames - 2) @ _differences(frames - 1, frames - 1) @ step if frames > 3 else sparse.csr_matrix((0, size))
+    steady, smooth = 1 / (speed * seconds) ** 2, 1 / (trust.jerk * seconds**3) ** 2
+    known = sparse.block_diag([near, sparse.diags_array(np.full(places, floor))]) if places else near
+    fixed = steady * step.T @ step + smooth * jerk.T @ jerk + known
+    right = steady * step.T @ moved
+    right[:frames] += near @ place
     hold = sparse.csr_matrix(
         (np.r_[np.ones(len(at)), -np.ones(len(at))], (np.r_[: len(at), : len(at)], np.r_[at, frames + stance])), (len(at), size)
     )
     foot = -points[at, point]
-    bend = _differences(frames - 1, frames - 1) @ step
-    start = sparse.csr_matrix(([1.0], ([0], [0])), (1, size))
-    steady = 1 / (trust.velocity * seconds) ** 2
-    smooth = 1 / (trust.jerk * seconds**2) ** 2
-    fixed = steady * step.T @ step + smooth * bend.T @ bend + steady * start.T @ start
-    right = steady * step.T @ moved + smooth * bend.T @ np.diff(moved, axis=0)
     weight = contacts[at, point] / trust.foothold**2
     doubt = np.ones(len(at))
     for _ in range(_ROUNDS if places else 1):
@@ -89,42 +116,12 @@ def level_path(
         solution = splu((fixed + hold.T @ held @ hold).tocsc()).solve(right + hold.T @ (held @ foot))
         off = np.linalg.norm(hold @ solution - foot, axis=1)
         doubt = 1 / (1 + (off / trust.slide) ** 2)
-    return solution[:frames] - solution[0]
+    return solution[:frames]
 
 
 def _differences(rows: int, size: int) -> sparse.csr_matrix:
     """(rows - 1, size): each of the first `rows` unknowns taken from the next."""
     count = rows - 1
+    if count < 1:
+        return sparse.csr_matrix((0, size))
     return sparse.csr_matrix(sparse.diags_array([-np.ones(count), np.ones(count)], offsets=[0, 1], shape=(count, size)))
-
-
-def pelvis_height(
-    height: np.ndarray, soles: np.ndarray, contacts: np.ndarray, seconds: float, trust: Trust | None = None
-) -> np.ndarray:
-    """The pelvis' height over the floor: as predicted, with planted soles on the floor, without jerks.
-
-    Args:
-        height: (T,) m, predicted. soles: (T,4) m heights of the sole points from the pelvis. contacts: (T,4) 0..1.
-
-    Returns:
-        (T,) m.
-    """
-    trust = trust or Trust()
-    weight = np.full(len(height), 1 / trust.height**2)
-    right = weight * height
-    on_floor = np.where(contacts > _PLANTED, contacts, 0.0) / trust.floor**2
-    weight = weight + on_floor.sum(1)
-    right = right - (on_floor * soles).sum(1)
-    if len(height) < 3:
-        return right / weight
-    smooth = 1 / (trust.jerk * seconds**2) ** 2
-    bands = np.zeros((3, len(height)))  # upper form of D'D of second differences, and the weights
-    for first, factor in enumerate((1.0, -2.0, 1.0)):
-        for second, other in enumerate((1.0, -2.0, 1.0)):
-            if second >= first:
-                bands[2 - (second - first), second : len(height) - 2 + second] += smooth * factor * other
-    bands[2] += weight
-    curve = height[2:] - 2 * height[1:-1] + height[:-2]  # the predicted bend is not smoothed away
-    for offset, factor in enumerate((1.0, -2.0, 1.0)):
-        right[offset : len(height) - 2 + offset] += smooth * factor * curve
-    return solveh_banded(bands, right)

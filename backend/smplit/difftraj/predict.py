@@ -23,9 +23,9 @@ from smplit.difftraj.augment import FPS, blend, matrices, quaternion_from_axis_a
 from smplit.difftraj.contact_lock import Trust, level_path, pelvis_height
 from smplit.difftraj.features import FOOT_JOINTS, JOINTS, BodyShape, posed, see, turn_level
 from smplit.difftraj.network import MARGIN, TrajectoryNetwork
+from smplit.difftraj.planting import plant_feet
 from smplit.errors import BadInput
-from smplit.mocap.world import foot_lock
-from smplit.motion import PARENTS, Motion, joint_transforms
+from smplit.motion import Motion
 
 FORMAT = "smplit-difftraj-1"
 _LARGEST_TURN = 4 * np.pi  # rad: a longer axis-angle vector is no joint's rotation
@@ -206,33 +206,12 @@ def placed(motion: Motion, times: np.ndarray, path: Path3D, body: BodyModel, loc
     if level:
         poses[:, 0] = _levelled(poses[:, 0], _lines(times, path.times, path.tilt))
     if lock_feet:
-        legs, pelvis = _planted(poses, pelvis, contacts, times, body, betas, rest)
+        legs, pelvis = plant_feet(poses, pelvis, contacts, times, body, betas)
         poses[:, 1:JOINTS] = legs[:, 1:]
     return replace(
         motion, poses=poses.reshape(len(motion), -1).astype(np.float32), trans=(pelvis - rest[0]).astype(np.float32),
         contacts=contacts.astype(np.float32), extras=dict(motion.extras),
     )
-
-
-def _planted(
-    poses: np.ndarray, pelvis: np.ndarray, contacts: np.ndarray, times: np.ndarray, body: BodyModel, betas: np.ndarray, rest: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """(T,55,3) rad -> (T,22,3) rad with planted feet held, and the pelvis (T,3) m, lowered where a leg is too short."""
-    from smplit.mocap.fit.points import sole_points
-
-    rotations, joints = joint_transforms(poses, rest)
-    rotations, joints = rotations[:, :JOINTS], joints[:, :JOINTS] - rest[0] + pelvis[:, None]
-    points = sole_points(body, torch.as_tensor(betas))
-    offsets = points.offsets.cpu().numpy().astype(np.float64)
-    soles = joints[:, points.joints] + np.einsum("tpij,pj->tpi", rotations[:, points.joints], offsets)
-    ground = float(body.v_template[:, 1].min())  # the sole points lie a little over it; a planted one is held as high as at rest
-    soles[..., 2] -= rest[points.joints, 1] + offsets[:, 1] - ground
-    turned, shift = foot_lock.lock_feet(rotations, joints, soles, contacts, times)
-    legs = poses[:, :JOINTS].copy()
-    for joint in range(1, JOINTS):
-        if not np.array_equal(turned[:, [joint, PARENTS[joint]]], rotations[:, [joint, PARENTS[joint]]]):
-            legs[:, joint] = axis_angle_from_matrix(np.swapaxes(turned[:, PARENTS[joint]], -1, -2) @ turned[:, joint])
-    return legs, pelvis + shift
 
 
 def _levelled(root: np.ndarray, tilt: np.ndarray) -> np.ndarray:
