@@ -12,7 +12,7 @@ from smplit.mocap.fit.body_fit import BodyFit, BodyFitter
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.world import placement
-from smplit.mocap.world.contacts import foot_contacts
+from smplit.mocap.world.contacts import foot_contacts, rest_feet, still_in_picture
 from smplit.mocap.world.foot_lock import lock_feet
 from smplit.mocap.world.gravity import Balance, balance, estimate_up, footholds, world_rotation
 from smplit.motion import JOINT_NAMES, PARENTS, joint_transforms
@@ -243,3 +243,27 @@ def test_two_people_keep_their_distance_and_the_first_stands_at_the_origin(body)
     for person, place in zip(people, placed, strict=True):  # the written camera sees the root where the fit did
         seen = np.einsum("tij,tj->ti", place.camera_R, place.root) + place.camera_t
         assert np.abs(seen - (person.fit.trans + rest)).max() < 0.02
+
+
+def test_a_foot_that_rests_in_the_picture_is_planted_whatever_its_depth_does():
+    times = np.arange(60) / FPS
+    seen = np.tile(np.array([[0.1, 1.5, 4.0], [0.1, 1.5, 3.8], [-0.1, 1.5, 4.0], [-0.1, 1.5, 3.8]]), (60, 1, 1))
+    depth = 1.0 + 0.2 * np.clip(times - 0.5, 0, 1)  # slides away along its rays, as a bending person's estimate does
+    soles = seen * depth[:, None, None]
+    soles[40:, 2:] += np.array([0, -0.4, 0])  # then the right foot is lifted, and held still
+    centre, up = np.zeros((1, 3)), np.array([0, -1.0, 0])
+    planted = still_in_picture(soles, up, times, centre)
+    assert planted[5:36].min() > 0.8
+    assert planted[44:, 2:].max() < 0.2 and planted[44:, :2].min() > 0.8
+    shift = rest_feet(soles, planted, times)
+    moved = (soles + shift[:, None])[5:36, :2]
+    assert np.ptp(moved, axis=0).max() < 0.05  # 0.4 m before
+    assert np.linalg.norm(np.median(moved, axis=0) - seen[0, :2], axis=-1).max() < 0.1
+
+
+def test_a_foot_that_swings_across_the_picture_is_not_at_rest():
+    times = np.arange(60) / FPS
+    soles = np.tile(np.array([[0.1, 1.5, 4.0]] * 4), (60, 1, 1))
+    soles[:, :2, 0] += times[:, None]  # 1 m/s sideways
+    planted = still_in_picture(soles, np.array([0, -1.0, 0]), times, np.zeros((1, 3)))
+    assert planted[:, :2].max() < 0.1 and planted[:, 2:].min() > 0.8

@@ -131,6 +131,7 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
         up = _place_camera(shot, body, people, tracks, up)
     if options.fit and options.trajectory != "none":
         for person, track in zip(people, tracks, strict=True):
+            person.fitter.tell_up(up)
             turn = placement.balancing_turn(body, track, up)
             if turn is not None:
                 person.fitter.turn_detected(turn)

@@ -37,6 +37,7 @@ _RATE = {"rotations": 0.03, "trans": 0.03, "betas": 0.05, "lean": 0.02}
 # without it, because the stiff high frequencies no longer hold the step size down.
 _PRECONDITION = 0.05  # s
 _GUESS_CUTOFF = 4.0  # Hz, of the first guess when nothing is fitted
+_LEG_LANDMARKS = [23, 24, 25, 26, 27, 28]  # BlazePose hips, knees, ankles
 _PRIOR_EVERY = 15  # steps between two choices of each frame's component of the pose prior
 
 
@@ -68,6 +69,7 @@ class _Targets:
 
     pixels: Tensor
     weights: Tensor
+    legs: Tensor
     directions: Tensor
     direction_weights: Tensor
     times: Tensor
@@ -96,11 +98,11 @@ def landmark_trust(landmarks: PersonLandmarks, K: np.ndarray) -> np.ndarray:
     return np.clip(landmarks.body_confidence * landmarks.seen[:, None], 0.0, 1.0) ** 2 * guessed
 
 
-def _fill_gaps(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Linear interpolation of `values` (T,...) over frames that are not `known` (T,)."""
+def _fill_gaps(values: np.ndarray, known: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
+    """Linear interpolation of `values` (T,...) over frames that are not `known` (T,); `times` (T,), default evenly spaced."""
     if known.all() or not known.any():
         return values
-    index = np.arange(len(values))
+    index = np.arange(len(values)) if times is None else times
     flat = values.reshape(len(values), -1)
     filled = np.stack([np.interp(index, index[known], column[known]) for column in flat.T], 1)
     return filled.reshape(values.shape).astype(values.dtype)
@@ -145,6 +147,7 @@ class BodyFitter:
         self.K = torch.as_tensor(camera.K, dtype=torch.float32)
         self.betas = torch.zeros(10)
         self.lean = torch.zeros(3)
+        self.up: Tensor | None = None
         self.points, self.soles = body_points(body, self.betas), sole_points(body, self.betas)
         self._steps_done = 0
         windows = len(self._windows())
@@ -173,7 +176,8 @@ class BodyFitter:
         wrists, wrist_weights = self.wrists or (None, None)
         heads, head_weights = self.head or (None, None)
         return _Targets(
-            self.pixels[:, used], weights, directions, direction_weights, self.times, self.to_first, self.centre, self.K,
+            self.pixels[:, used], weights, self.trust[:, _LEG_LANDMARKS].sqrt().mean(1), directions, direction_weights,
+            self.times, self.to_first, self.centre, self.K,
             as_tensor(wrists), as_tensor(wrist_weights), as_tensor(heads), as_tensor(head_weights),
         )
 
@@ -211,7 +215,11 @@ class BodyFitter:
         local = initial_rotations(self.turned, rest)
         rotations, joints = joint_transforms(local, rest[:22])
         trans = initial_translation(self.points.positions(rotations, joints), targets.pixels, targets.weights, self.K)
-        return local, _despike(trans, targets.weights.sum(1))
+        return local, _despike(trans, targets.weights.sum(1), targets.times)
+
+    def tell_up(self, up: np.ndarray) -> None:
+        """From now on the fit knows up, (3,) in the first camera's axes, and keeps the body above its feet."""
+        self.up = torch.as_tensor(up, dtype=torch.float32)
 
     def turn_detected(self, turn: np.ndarray) -> None:
         """Turns the detector's 3D of all frames by one rotation (3,3) in the first frame's camera axes; fit again after it."""
@@ -314,6 +322,8 @@ class BodyFitter:
             total = total + (targets.wrist_weights * off).sum() / s.wrist**2
         if targets.heads is not None:
             total = total + (targets.head_weights * energy.geodesic_squared(rotations[:, 15], targets.heads)).sum() / s.head**2
+        if self.up is not None:
+            total = total + energy.imbalance(joints @ targets.to_first.transpose(1, 2), self.up, targets.legs, s)
         if len(trans) < 3:
             return total
         # Smoothness belongs to the world: undo the camera's own turning.
@@ -377,14 +387,18 @@ def _cut_ground(ground: Ground | None, frames: slice) -> Ground | None:
     return None if ground is None else Ground(ground.contacts[frames], ground.up, ground.floor)
 
 
-def _despike(trans: Tensor, quality: Tensor, reach: int = 5) -> Tensor:
-    """Translations (T,3) of frames with little evidence replaced by the running median around them."""
+def _despike(trans: Tensor, quality: Tensor, times: Tensor, reach: int = 5) -> Tensor:
+    """Translations (T,3) of frames with little evidence, or far from their neighbours' median, led over from the others."""
     if len(trans) < 3:
         return trans
-    padded = torch.cat([trans[:1].expand(reach, 3), trans, trans[-1:].expand(reach, 3)])
-    median = padded.unfold(0, 2 * reach + 1, 1).median(-1).values
-    wild = ((trans - median).norm(dim=-1) > 0.15 * median.norm(dim=-1)) | (quality < 2.0)
-    return torch.where(wild[:, None], median, trans)
+    unseen = quality < 2.0
+    places, known = trans.numpy().copy(), ~unseen.numpy()
+    if known.any():
+        places = _fill_gaps(places, known, times.numpy())
+    padded = np.pad(places, ((reach, reach), (0, 0)), mode="edge")
+    median = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0), axis=-1)
+    wild = np.linalg.norm(places - median, axis=-1) > 0.15 * np.linalg.norm(median, axis=-1)
+    return torch.as_tensor(np.where(wild[:, None], median, places))
 
 
 def rotvecs(fit: BodyFit) -> np.ndarray:

@@ -8,11 +8,13 @@ temporal and were written from the papers.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from smplit.body.balance import centre_of_mass, standing, standing_point
 from smplit.motion import BODY_JOINTS
 
 _J = {name: i for i, name in enumerate(BODY_JOINTS)}
@@ -36,6 +38,7 @@ class Sigmas:
     contact_speed: float = 0.05  # m/s of a planted foot point
     contact_height: float = 0.01  # m of a planted sole point above the floor
     contact_outlier: float = 8.0  # sigmas beyond which the foot stands on something else
+    balance: float = 0.06  # m, horizontal distance of the mean centre of mass from the feet
     wrist: float = 0.25  # rad, hand landmarks' palm orientation
     head: float = 0.15  # rad, face landmarks' head orientation
 
@@ -48,6 +51,7 @@ _POSE_WIDTH = {
 POSE_WIDTHS = torch.tensor(
     [_POSE_WIDTH[name.replace("left_", "").replace("right_", "")] for name in BODY_JOINTS[1:]]
 )
+ANKLE_LIMIT = 2.0 - 2.0 * math.cos(math.radians(45.0))  # 2 (1 - cos angle)
 LIMBS = (
     ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("right_shoulder", "right_elbow"),
     ("right_elbow", "right_wrist"), ("left_hip", "left_knee"), ("left_knee", "left_ankle"),
@@ -109,7 +113,24 @@ def anatomy(local: Tensor, rest: Tensor, sigmas: Sigmas) -> Tensor:
         total = total + ((1.0 - local[:, elbow, 1, 1]) ** 2).sum() / 0.25**2
     # 2(1-cos) = (trace deficit): squared angle for small angles, bounded for large ones.
     squared_angle = 3.0 - local[:, 1:].diagonal(dim1=2, dim2=3).sum(-1)
+    ankles = squared_angle[:, [_J["left_ankle"] - 1, _J["right_ankle"] - 1]]
+    total = total + (torch.relu(ankles - ANKLE_LIMIT) ** 2).sum() / 0.05**2
     return total + (squared_angle / (POSE_WIDTHS * sigmas.pose) ** 2).sum()
+
+
+def imbalance(joints: Tensor, up: Tensor, legs: Tensor, sigmas: Sigmas) -> Tensor:
+    """People stand above their feet: over a while the centre of mass lies over the point that carries it.
+
+    Args:
+        joints: (T,22,3) m, in axes that do not turn with the camera.
+        up: (3,) unit, in the same axes.
+        legs: (T,) 0..1 trust in the legs.
+    """
+    rise = centre_of_mass(joints) - standing_point(joints)
+    trust = legs * standing(joints.detach(), rise.detach() @ up)
+    mean = (trust[:, None] * (rise - (rise @ up)[:, None] * up)).sum(0) / trust.sum().clamp(min=1e-3)
+    # All frames together say one thing: it counts as half as many observations.
+    return (mean**2).sum() / sigmas.balance**2 * 0.5 * trust.sum()
 
 
 def geodesic_squared(rotation: Tensor, target: Tensor) -> Tensor:

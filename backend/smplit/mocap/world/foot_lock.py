@@ -10,13 +10,14 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from smplit.mocap.world.contacts import smooth
+from smplit.mocap.world.contacts import runs, smooth
 from smplit.motion import BODY_JOINTS
 
 _J = {name: i for i, name in enumerate(BODY_JOINTS)}
 _REACH = 0.9985  # of the leg's full length: a fully straight knee snaps
 _FLOOR_REACH = 0.12  # m from the floor within which a planted foot stands on it
 _EASE = 0.06  # s: smoothing of the shift curve
+_SINK = 0.2  # s: how slowly the root gives way to a foot out of reach; quicker, and the body would bob
 
 
 def lock_feet(
@@ -46,7 +47,7 @@ def lock_feet(
         drop = np.maximum(drop, np.clip(hip[:, 2] - lowest_hip, 0.0, 0.12))
     # The running maximum keeps the drop sufficient everywhere; the smoothing keeps it from popping.
     root = np.zeros((len(joints), 3))
-    root[:, 2] = -smooth(_running_max(drop, times, _EASE), times, _EASE)
+    root[:, 2] = -smooth(_running_max(drop, times, _SINK), times, _SINK)
     rotations = rotations.copy()
     for side, shift in shifts.items():
         _bend_leg(rotations, joints, root, shift, side)
@@ -67,7 +68,7 @@ def _foot_shift(soles: np.ndarray, contacts: np.ndarray, times: np.ndarray) -> n
     weight = np.zeros(frames)
     for point in range(2):
         planted = contacts[:, point] > 0.5
-        for first, last in _runs(planted):
+        for first, last in runs(planted):
             piece = slice(first, last)
             inside = contacts[piece, point][:, None]
             target = (soles[piece, point] * inside).sum(0) / inside.sum()
@@ -90,11 +91,6 @@ def _foot_shift(soles: np.ndarray, contacts: np.ndarray, times: np.ndarray) -> n
     lowest = (soles + shift[:, None])[..., 2].min(1)
     shift[:, 2] += smooth(np.maximum(-lowest, 0.0), times, 0.03)
     return shift
-
-
-def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _between(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -122,7 +118,10 @@ def _bend_leg(rotations: np.ndarray, joints: np.ndarray, root: np.ndarray, shift
     size = np.linalg.norm(pole, axis=-1, keepdims=True)
     forward = rotations[:, _J[f"{side}_hip"], :, 2]
     forward = forward - (forward * along).sum(-1, keepdims=True) * along
+    forward /= np.maximum(np.linalg.norm(forward, axis=-1, keepdims=True), 1e-6)
     pole = np.where(size > 0.02, pole, pole + (0.02 - size) * forward)  # straight leg: the knee points ahead
+    # A knee that was bent backwards a little must not bend so by more.
+    pole += np.maximum(0.01 - (pole * forward).sum(-1, keepdims=True), 0.0) * forward
     pole /= np.maximum(np.linalg.norm(pole, axis=-1, keepdims=True), 1e-6)
     cosine = np.clip((upper**2 + reach**2 - lower**2) / (2 * upper * reach), -1, 1)
     new_knee = new_hip + upper[:, None] * (cosine[:, None] * along + np.sqrt(1 - cosine**2)[:, None] * pole)

@@ -12,39 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from smplit.motion import BODY_JOINTS
+from smplit.body.balance import centre_of_mass, standing, standing_point
 from smplit.video.verticals import Verticals
 
-_J = {name: i for i, name in enumerate(BODY_JOINTS)}
-# Share of the body's mass near each joint (after Winter 2009, Biomechanics, table 4.1, segment
-# masses split over their two ends).
-MASSES = {
-    "pelvis": 0.142, "spine1": 0.07, "spine2": 0.07, "spine3": 0.10, "neck": 0.05, "head": 0.075,
-    "left_hip": 0.05, "right_hip": 0.05, "left_knee": 0.0735, "right_knee": 0.0735, "left_ankle": 0.034,
-    "right_ankle": 0.034, "left_foot": 0.005, "right_foot": 0.005, "left_shoulder": 0.03, "right_shoulder": 0.03,
-    "left_elbow": 0.025, "right_elbow": 0.025, "left_wrist": 0.014, "right_wrist": 0.014,
-}
 CAMERA_UP = np.array([0.0, -1.0, 0.0])
 # Habits of holding cameras (rad). Roll is nearly always small and now and then anything: a Cauchy
 # density of this width. Pitch varies about looking slightly down.
 _LEVEL_ROLL = 0.05
 _USUAL_PITCH, _PITCH_SPREAD = -0.09, 0.21
-# The centre of mass of a standing person lies 4-5 cm ahead of the ankles (Winter 1995, Human balance
-# and posture control); as a share of the way from ankle to ball joint:
-_BALANCE_POINT = 0.35
 # Scatter of one stride's balance direction (rad), and how many independent strides a second holds;
 # what does not average out over strides: the detector's own lean.
 _BALANCE_SCATTER, _STRIDES_PER_SECOND, _BALANCE_BIAS = 0.06, 0.7, 0.04
 _FOOTHOLD_HEIGHT = 0.04  # m, scatter of a foothold's height in the fit before the world stage
 _SHORTEST_STAND = 0.1  # s
-
-
-def centre_of_mass(joints: np.ndarray) -> np.ndarray:
-    """(T,22,3) m -> (T,3) m."""
-    weights = np.zeros(len(BODY_JOINTS))
-    for name, mass in MASSES.items():
-        weights[_J[name]] = mass
-    return np.einsum("tjc,j->tc", joints[:, :22], weights / weights.sum())
 
 
 @dataclass
@@ -63,15 +43,9 @@ def balance(joints: np.ndarray, weight: np.ndarray, seconds: float) -> Balance |
         weight: (T,) 0..1: trust in the legs of each frame.
         seconds: length of the track.
     """
-    ankles = joints[:, [_J["left_ankle"], _J["right_ankle"]]].mean(1)
-    balls = joints[:, [_J["left_foot"], _J["right_foot"]]].mean(1)
-    feet = ankles + _BALANCE_POINT * (balls - ankles)
-    rise = centre_of_mass(joints) - feet
+    rise = centre_of_mass(joints) - standing_point(joints)
     height = np.linalg.norm(rise, axis=-1)
-    thigh = np.linalg.norm(joints[:, _J["left_hip"]] - joints[:, _J["left_knee"]], axis=-1)
-    # Standing: the centre of mass is high above the feet. Sitting or lying tells nothing.
-    standing = np.clip((height / np.maximum(thigh, 1e-3) - 1.7) / 0.4, 0.0, 1.0)
-    trust = weight * standing
+    trust = weight * standing(joints, height)
     if trust.sum() < 1e-3:
         return None
     direction = rise / np.maximum(height, 1e-6)[:, None]

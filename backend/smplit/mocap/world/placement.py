@@ -70,6 +70,12 @@ def body_in_axes(body: BodyModel, person: PersonTrack, turn: np.ndarray | None =
     return to_axes[:, None] @ rotations.numpy().astype(np.float64), place(joints), place(soles)
 
 
+def _centre(person: PersonTrack, turn: np.ndarray | None = None) -> np.ndarray:
+    """(T,3) or (1,3) m: where the camera was in the axes of `body_in_axes`."""
+    centre = np.zeros((1, 3)) if person.camera.centre is None else person.camera.centre
+    return centre if turn is None else centre @ turn.T
+
+
 def shot_up(body: BodyModel, people: list[PersonTrack], camera: CameraMotion, ground: gravity.Balance | None = None) -> np.ndarray:
     """Up direction (3,) in the first camera's axes: from all people, upright edges of the background, and the
     ground that a travelling camera saw."""
@@ -87,7 +93,7 @@ def shot_up(body: BodyModel, people: list[PersonTrack], camera: CameraMotion, gr
     up = gravity.estimate_up(balances, verticals=verticals, ground=ground)
     stood = []
     for person, soles in bodies:
-        contacts = contact.foot_contacts(soles, up, person.times, False) * person.legs[:, None]
+        contacts = contact.foot_contacts(soles, up, person.times, False, _centre(person)) * person.legs[:, None]
         # Heels and toes stand at different heights: compare like with like.
         stood += [gravity.footholds(soles[:, part], contacts[:, part], person.times) for part in ([0, 2], [1, 3])]
     return gravity.estimate_up(balances, stood, verticals, ground)
@@ -109,11 +115,19 @@ def balancing_turn(body: BodyModel, person: PersonTrack, up: np.ndarray) -> np.n
 
 
 def find_ground(body: BodyModel, person: PersonTrack, up: np.ndarray) -> Ground | None:
-    """Contacts and the floor's height for the fit's world stage; None when the legs are unseen or the camera's place is."""
+    """Contacts and the floor's height for the fit's world stage; None when the legs are unseen or the camera's place is.
+
+    Moves the person along the view where resting feet show that its depth was wrong.
+    """
     if not person.legs_seen or person.adrift:
         return None
     _, _, soles = body_in_axes(body, person)
-    contacts = contact.foot_contacts(soles, up, person.times, False) * person.legs[:, None]
+    centre = _centre(person)
+    contacts = contact.foot_contacts(soles, up, person.times, False, centre)
+    contacts = np.maximum(contacts, contact.still_in_picture(soles, up, person.times, centre)) * person.legs[:, None]
+    shift = contact.rest_feet(soles - centre[:, None], contacts, person.times)
+    soles = soles + shift[:, None]
+    person.fit.trans = person.fit.trans + np.einsum("tij,tj->ti", person.camera.rotation, shift).astype(person.fit.trans.dtype)
     return Ground(contacts, up, _weighted_median((soles @ up).ravel(), contacts.ravel()))
 
 
@@ -134,7 +148,7 @@ def place_people(body: BodyModel, people: list[PersonTrack], up: np.ndarray, in_
     for person in people:
         turn = to_world[None] @ np.transpose(person.camera.rotation, (0, 2, 1))
         rotations, joints, soles = body_in_axes(body, person, to_world)
-        feet_contacts = contact.foot_contacts(soles, np.array([0.0, 0.0, 1.0]), person.times, person.adrift)
+        feet_contacts = contact.foot_contacts(soles, np.array([0.0, 0.0, 1.0]), person.times, person.adrift, _centre(person, to_world))
         parts.append([person, turn, rotations, joints, soles, feet_contacts * person.legs[:, None] * person.legs_seen])
     if people[0].adrift:
         _travel(parts)
