@@ -29,6 +29,7 @@ from smplit.datasets.resample import resampled
 from smplit.datasets.rest_pose import RestPoses, own_rest_pose, upright
 from smplit.datasets.retarget import Retargeter, TargetBody
 from smplit.datasets.soles import FootedBody, planted
+from smplit.datasets.statistics import FeatureStatistics
 from smplit.datasets.store import Clip, write_store
 from smplit.datasets.stride import path_scale
 from smplit.errors import BadInput
@@ -144,7 +145,8 @@ def _scaled(motion: Motion, ours: np.ndarray, theirs: np.ndarray) -> Motion:
 
 def process(
     source: str, input: str | Path, output: str | Path, fps: float = 30.0, window: int = 35, max_clips: int = -1,
-    rest_pose: str | Path | None = None, workers: int = 0, body: str | Path | None = None, reporter: Reporter | None = None,
+    rest_pose: str | Path | None = None, save_train_mean_std: bool = False, workers: int = 0, body: str | Path | None = None,
+    reporter: Reporter | None = None,
 ) -> dict:
     """Makes a motion store, and `<output stem>_report.json` beside it.
 
@@ -156,6 +158,8 @@ def process(
         window: shortest clip, frames.
         max_clips: look at no more than so many recordings; -1 for all.
         rest_pose: T-pose BVH files of the source's skeletons.
+        save_train_mean_std: also compute the original's 203 features and write their statistics into the
+            store and, with the original's entries, into `<output stem>_mean_std.npz`.
         workers: processes; 0 for one per core.
         body: body model file; default the best there is.
         reporter: told of the progress.
@@ -177,7 +181,11 @@ def process(
             recordings = recordings[:max_clips]
         processor = Processor(footed, fps, window, rests)
         outcomes = _outcomes(processor, recordings, workers or os.cpu_count() or 1)
-        write_store(output, _kept(outcomes, len(recordings), report, reporter), fps, footed.sha256, report.summary)
+        statistics = FeatureStatistics(footed.joints) if save_train_mean_std else None
+        clips = _kept(outcomes, len(recordings), report, statistics, reporter)
+        write_store(output, clips, fps, footed.sha256, report.summary, statistics and statistics.mean_std)
+    if statistics is not None:
+        statistics.save(Path(output).with_name(f"{Path(output).stem}_mean_std.npz"))
     found = report.full()
     with whole_file(Path(output).with_name(f"{Path(output).stem}_report.json")) as path:
         path.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -232,10 +240,14 @@ def _work(recording: Recording) -> Outcome:
     return _processor(recording)
 
 
-def _kept(outcomes: Iterator[Outcome], total: int, report: Report, reporter: Reporter) -> Iterator[Clip]:
+def _kept(
+    outcomes: Iterator[Outcome], total: int, report: Report, statistics: FeatureStatistics | None, reporter: Reporter
+) -> Iterator[Clip]:
     for done, outcome in enumerate(outcomes, 1):
         reporter.check()
         reporter.stage("recordings", done, total)
         report.add(outcome.name, outcome.clip, outcome.reason, outcome.detail, outcome.slope, outcome.scale)
         if outcome.clip is not None:
+            if statistics is not None:
+                statistics.add(outcome.clip)
             yield outcome.clip

@@ -147,7 +147,7 @@ class MotionStore:
 
 def write_store(
     path: str | Path, clips: Iterable[Clip], fps: float, body_sha256: str, report: Callable[[], dict] | dict | None = None,
-    statistics: tuple[np.ndarray, np.ndarray] | None = None,
+    statistics: Callable[[], tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> int:
     """Writes clips as they come, whole or not at all; memory holds one clip at a time.
 
@@ -156,7 +156,7 @@ def write_store(
         clips: each at `fps`.
         body_sha256: of the body file whose mean shape `trans` is for.
         report: what goes into the metadata; called after the last clip, if it can be.
-        statistics: mean and std of a feature set's channels, each (F,).
+        statistics: gives mean and std of a feature set's channels, each (F,), after the last clip.
 
     Returns:
         Number of clips.
@@ -187,7 +187,7 @@ def write_store(
         }
         whole = {"offsets": np.array(offsets, np.int64)}
         if statistics is not None:
-            whole.update(zip(("features_mean", "features_std"), (np.asarray(part, np.float32) for part in statistics), strict=True))
+            whole.update(zip(("features_mean", "features_std"), (np.asarray(part, np.float32) for part in statistics()), strict=True))
         with temporary.open("wb") as out:
             out.write(_header(whole, offsets[-1], metadata))
             for values in whole.values():
