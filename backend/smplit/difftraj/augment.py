@@ -21,7 +21,7 @@ from smplit.motion import BODY_JOINTS
 FPS = 30.0  # of the network: any other rate is resampled by time, before and after
 _UPPER = [i for i, name in enumerate(BODY_JOINTS) if i and not any(part in name for part in ("hip", "knee", "ankle", "foot"))]
 _MIRROR = [BODY_JOINTS.index(n.replace("left", "?").replace("right", "left").replace("?", "right")) for n in BODY_JOINTS]
-_JOINT_NOISE = 0.018  # rad: turns joints so that they are 1.5 cm off (tests measure it)
+_JOINT_NOISE = 0.025  # rad: turns joints so that they are 1.5 cm off (tests measure it)
 _YAW_NOISE = 0.0087  # rad a frame: 0.5 degrees
 
 
