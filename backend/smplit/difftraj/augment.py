@@ -20,8 +20,10 @@ from smplit.motion import BODY_JOINTS
 
 FPS = 30.0  # of the network: any other rate is resampled by time, before and after
 _UPPER = [i for i, name in enumerate(BODY_JOINTS) if i and not any(part in name for part in ("hip", "knee", "ankle", "foot"))]
+_LEGS = [i for i, name in enumerate(BODY_JOINTS) if any(part in name for part in ("hip", "knee", "ankle", "foot"))]
 _MIRROR = [BODY_JOINTS.index(n.replace("left", "?").replace("right", "left").replace("?", "right")) for n in BODY_JOINTS]
 _JOINT_NOISE = 0.025  # rad: turns joints so that they are 1.5 cm off (tests measure it)
+_TRAVELS = 0.2  # leg lengths/s
 _YAW_NOISE = 0.0087  # rad a frame: 0.5 degrees
 
 
@@ -136,10 +138,11 @@ class Windows:
         pose[:, :, _UPPER] = torch.where(swap[:, None, None, None], pose.roll(1, 0)[:, :, _UPPER], pose[:, :, _UPPER])
         pose, root, contacts = _mirrored(pose, root, contacts, rand.each(0.5))
         shape, targets = self._truth(rand, pose, root, contacts, inside)
-        seen_pose = _spoilt(rand, pose, targets)
+        unseen = rand.each(0.08)
+        seen_pose = _spoilt(rand, _without_legs(pose, targets, unseen), targets)
         valid = inside & ~_gaps(rand, self.frames)
         step = torch.full((self.batch,), 1 / FPS, device=root.device)
-        camera = _camera(rand, targets, shape)
+        camera = _camera(rand, targets, shape, unseen)
         return see(matrices(seen_pose), shape, step, valid, camera), targets
 
     def _when(self, rand: _Random) -> tuple[Tensor, Tensor]:
@@ -194,6 +197,15 @@ def _mirrored(pose: Tensor, root: Tensor, contacts: Tensor, which: Tensor) -> tu
     )
 
 
+def _without_legs(pose: Tensor, targets: Targets, which: Tensor) -> Tensor:
+    """Straight legs in the windows `which` (B,), as where a picture shows no legs. Who then travels has no planted feet."""
+    gone = pose.clone()
+    gone[:, :, _LEGS] = pose.new_tensor([1.0, 0.0, 0.0, 0.0])
+    travels = which[:, None] & (targets.velocity.norm(dim=-1) > _TRAVELS)
+    targets.contacts = torch.where(travels[..., None], 0.0, targets.contacts)
+    return torch.where(which[:, None, None, None], gone, pose)
+
+
 def _spoilt(rand: _Random, pose: Tensor, targets: Targets) -> Tensor:
     """Joint noise, white and smooth; a yaw that drifts; an up that leans, which `targets.tilt` then tells."""
     frames = pose.shape[1]
@@ -219,14 +231,15 @@ def _gaps(rand: _Random, frames: int) -> Tensor:
     return stretch | single
 
 
-def _camera(rand: _Random, targets: Targets, shape: BodyShape) -> Tensor:
-    """(B,T,3): a velocity in m/s, world axes, as a camera sees it, and its confidence; absent in four of five windows."""
+def _camera(rand: _Random, targets: Targets, shape: BodyShape, needed: Tensor) -> Tensor:
+    """(B,T,3): a velocity in m/s, world axes, as a camera sees it, and its confidence; absent in four of five windows,
+    but for most of those whose legs are not seen, `needed` (B,)."""
     world = turn_level(targets.velocity, targets.heading) * shape.leg[:, None, None]
     frames = world.shape[1]
     doubt = rand.uniform(0, 1)[:, None, None]
     scale = 1 + 0.3 * doubt * rand.normal(1, 1)
     error = doubt * (0.5 * rand.smooth(frames, 2) + 0.5 * rand.normal(frames, 2))
-    there = rand.each(0.2)[:, None] & ~_gaps(rand, frames)
+    there = (rand.each(0.2) | (needed & rand.each(0.7)))[:, None] & ~_gaps(rand, frames)
     confidence = (1 - 0.9 * doubt).expand(-1, frames, -1) * there[..., None]
     return torch.cat([world * scale + error, confidence], -1)
 

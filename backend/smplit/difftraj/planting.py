@@ -12,8 +12,9 @@ from smplit.body.model import BodyModel
 from smplit.difftraj.features import FOOT_JOINTS, JOINTS
 from smplit.mocap.fit.points import sole_points
 from smplit.mocap.world import foot_lock
-from smplit.motion import PARENTS, joint_transforms
+from smplit.motion import BODY_JOINTS, PARENTS, joint_transforms
 
+_LEGS = [i for i, name in enumerate(BODY_JOINTS) if any(part in name for part in ("hip", "knee", "ankle"))]
 _STEADY = 0.06  # s: a standing foot's direction is averaged over about this time
 _SOFT = 0.04  # s: how fast that sets in
 _PLANTED = 0.5
@@ -28,7 +29,7 @@ def plant_feet(
         poses: (T,55,3) rad local, the root in the world. pelvis: (T,3) m, world. contacts: (T,4) 0..1. times: (T,) s.
 
     Returns:
-        (T,22,3) rad, changed from the hips to the toes only, and the pelvis (T,3) m, lowered where a leg is too short.
+        (T,22,3) rad, changed from the hips to the ankles only, and the pelvis (T,3) m, lowered where a leg is too short.
     """
     rest = body.rest_joints(betas).cpu().numpy().astype(np.float64)
     rotations, joints = joint_transforms(poses, rest)
@@ -48,10 +49,9 @@ def plant_feet(
     soles[..., 2] -= rest[points.joints, 1] + offsets[:, 1] - ground
     turned, shift = foot_lock.lock_feet(rotations, joints, soles, contacts, times)
     legs = poses[:, :JOINTS].copy()
-    for joint in range(1, JOINTS):
-        pair = [joint, PARENTS[joint]]
-        if not np.array_equal(turned[:, pair], given[:, pair]):
-            legs[:, joint] = axis_angle_from_matrix(np.swapaxes(turned[:, pair[1]], -1, -2) @ turned[:, joint])
+    for joint in _LEGS:
+        if not np.array_equal(turned[:, joint], given[:, joint]) or not np.array_equal(turned[:, PARENTS[joint]], given[:, PARENTS[joint]]):
+            legs[:, joint] = axis_angle_from_matrix(np.swapaxes(turned[:, PARENTS[joint]], -1, -2) @ turned[:, joint])
     return legs, pelvis + shift
 
 
