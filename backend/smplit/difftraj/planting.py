@@ -33,8 +33,8 @@ def plant_feet(
     """
     rest = body.rest_joints(betas).cpu().numpy().astype(np.float64)
     rotations, joints = joint_transforms(poses, rest)
-    rotations, joints = rotations[:, :JOINTS].copy(), joints[:, :JOINTS] - rest[0] + pelvis[:, None]
-    given = rotations.copy()
+    given, joints = rotations[:, :JOINTS], joints[:, :JOINTS] - rest[0] + pelvis[:, None]
+    rotations = given.copy()
     for side in (0, 2):
         ankle, toe = FOOT_JOINTS[side : side + 2]
         stands = contacts[:, side : side + 2].max(1)

@@ -28,6 +28,7 @@ from smplit.errors import BadInput
 from smplit.motion import Motion
 
 FORMAT = "smplit-difftraj-1"
+_PIECE = 4000  # frames that go through the network at once
 _LARGEST_TURN = 4 * np.pi  # rad: a longer axis-angle vector is no joint's rotation
 
 
@@ -91,28 +92,37 @@ class TrajectoryPredictor:
     ) -> Path3D:
         """Args: rotations (T,22,3,3) local, root in the world, every `seconds`; valid (T,) bool; camera (T,3) as in `features.see`."""
         shape = BodyShape(shape.bones.to(self.device), shape.soles.to(self.device))
-        rotations = rotations.to(self.device)
-        frames = len(rotations)
-        present = torch.ones(frames, dtype=torch.bool) if valid is None else valid
-        seen = see(
-            _widened(rotations), shape[None], seconds, _widened(present.to(self.device), False),
-            None if camera is None else _widened(camera.to(self.device), 0.0),
-        )
-        answer = self.network(seen)
-        middle = slice(MARGIN, MARGIN + frames)
-        leg = float(shape.leg)
-        world = lambda level: (turn_level(level, seen.heading)[0, middle]).cpu().double().numpy()
-        contacts = torch.sigmoid(answer.contacts)[0, middle].cpu().double().numpy()
-        points = posed(rotations[None], shape[None])[1][0].cpu().double().numpy()
-        soles = points[:, len(FOOT_JOINTS) :]
-        level = level_path(world(answer.velocity) * leg, soles[..., :2], contacts, seconds, self.trust)
+        said = [self._piece(rotations, shape, seconds, valid, camera, first) for first in range(0, len(rotations), _PIECE)]
+        velocity, own, contacts, height, tilt, soles = (np.concatenate(parts) for parts in zip(*said, strict=True))
+        level = level_path(velocity, soles[..., :2], contacts, seconds, self.trust)
         stands = soles[..., 2] - _above_ground(self.body)
-        height = pelvis_height(answer.height[0, middle].cpu().double().numpy() * leg, stands, contacts, seconds, self.trust)
-        own = world(answer.own)[:-1] * leg * seconds
-        return Path3D(
-            np.arange(frames) * seconds, np.concatenate([level, height[:, None]], 1), contacts,
-            np.concatenate([np.zeros((1, 2)), own]).cumsum(0), world(answer.tilt),
+        pelvis = np.concatenate([level, pelvis_height(height, stands, contacts, seconds, self.trust)[:, None]], 1)
+        alone = np.concatenate([np.zeros((1, 2)), own[:-1] * seconds]).cumsum(0)
+        return Path3D(np.arange(len(rotations)) * seconds, pelvis, contacts, alone, tilt)
+
+    def _piece(
+        self, rotations: Tensor, shape: BodyShape, seconds: float, valid: Tensor | None, camera: Tensor | None, first: int
+    ) -> tuple[np.ndarray, ...]:
+        """What the network says of frames `first ...`: in pieces, with all the frames around them that they depend on, so that
+        memory stays small and no seam shows. Velocity, own velocity (n,2) m/s, contacts (n,4), height (n,) m, tilt (n,2) rad, and
+        the soles (n,4,3) m from the pelvis; world axes."""
+        frames = len(rotations)
+        wanted = torch.arange(first - MARGIN, min(first + _PIECE, frames) + MARGIN)
+        rows = wanted.clamp(0, frames - 1)
+        there = wanted == rows  # before and after the clip nothing is known, as in training
+        if valid is not None:
+            there = there & valid[rows]
+        on_device = lambda values: values[rows][None].to(self.device)
+        turned = on_device(rotations)
+        seen = see(turned, shape[None], seconds, there[None].to(self.device), None if camera is None else on_device(camera))
+        answer = self.network(seen)
+        soles = posed(turned, shape[None])[1][:, :, len(FOOT_JOINTS) :]
+        leg = float(shape.leg)
+        world = lambda level: turn_level(level, seen.heading)
+        parts = (
+            world(answer.velocity) * leg, world(answer.own) * leg, torch.sigmoid(answer.contacts), answer.height * leg, world(answer.tilt), soles,
         )
+        return tuple(part[0, MARGIN:-MARGIN].cpu().double().numpy() for part in parts)
 
 
 def _above_ground(body: BodyModel) -> np.ndarray:
@@ -120,14 +130,6 @@ def _above_ground(body: BodyModel) -> np.ndarray:
     shape, rest = BodyShape.of(body), body.rest_joints()
     at_rest = rest[list(FOOT_JOINTS), 1] + shape.soles[:, 1]
     return at_rest.cpu().double().numpy() - float(body.v_template[:, 1].min())
-
-
-def _widened(values: Tensor, filler: bool | float | None = None) -> Tensor:
-    """(T,...) -> (1,T+2*MARGIN,...): the ends repeated, or `filler`, so that a clip's end looks as in training."""
-    before, after = (values[i : i + 1].expand(MARGIN, *values.shape[1:]) for i in (0, len(values) - 1))
-    if filler is not None:
-        before, after = torch.full_like(before, filler), torch.full_like(after, filler)
-    return torch.cat([before, values, after])[None]
 
 
 def save_weights(network: TrajectoryNetwork, path: Path, card: dict[str, str]) -> None:
