@@ -20,8 +20,8 @@ from .actions import Channel, curves_of, own_action
 _LINEAR = 1  # Keyframe.interpolation; the dense keys of a capture need no easing
 _KEYFRAME, _BREAKDOWN = 0, 2  # Keyframe.type; breakdowns, drawn small and blue, are frames that nobody saw
 # Rows set aside for a track, 36 minutes at 30 frames a second: growing by copying would stop the interface for a
-# moment. Zeros take no memory before they are written to, so rows of time lie together: with rows of channels the
-# first frame of 223 channels alone would touch 223 huge pages, a tenth of a second.
+# moment. Zeros take no memory before they are written to, so what belongs to one frame lies together: with a row a
+# channel, the first frame of 223 channels would touch all 58 MB (numpy 2 asks for huge pages), a tenth of a second.
 _ROOM = 1 << 16
 # Setting one key through Python costs about as much as this many keys through foreach_set.
 _SINGLE_KEY_COST = 8
