@@ -129,7 +129,9 @@ def parse_bvh(text: str, source: str = "BVH") -> Bvh:
         raise BadInput(f"{source}: a motion value is not a number ({error}).", _REMEDY, "damaged_bvh") from error
     width = sum(len(c) for c in channels)
     frames = int(header[1])
-    if frames == 0 or width == 0 or len(numbers) != frames * width:
+    if frames == 0:
+        raise BadInput(f"{source} holds no frames.", "Choose a file with a motion.", "no_frames")
+    if width == 0 or len(numbers) != frames * width:
         raise BadInput(f"{source}: {len(numbers)} motion values, expected {frames} frames x {width} channels.", _REMEDY, "damaged_bvh")
     if not np.all(np.isfinite(numbers)):
         raise BadInput(f"{source}: a motion value is NaN or infinite.", _REMEDY, "not_finite")

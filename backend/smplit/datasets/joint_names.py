@@ -14,7 +14,7 @@ from smplit.datasets.skeletons import CORE, SKELETONS
 from smplit.errors import BadInput
 from smplit.motion import BODY_JOINTS
 
-_COMMON_PREFIX = 0.7  # share of the names that begin with the same word for it to be a prefix ("mixamorig:", "Bip01 ")
+_COMMON_PREFIX = 0.7  # share of the names that begin alike for it to be a prefix ("mixamorig:", "Bip01 ")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ def recognise(names: Sequence[str], source: str = "BVH", told: Mapping[str, str]
     Raises:
         BadInput: a joint that every motion needs is not among them; lists which, and what to write.
     """
-    best = max((_fitted(skeleton, names) for skeleton in SKELETONS), key=_score)
+    spelt = _spellings(names)
+    best = max((_fitted(skeleton, spelt) for skeleton in SKELETONS), key=_score)
     sources = {**best.sources, **(told or {})}
     absent = sorted(set((told or {}).values()) - set(names))
     if absent:
@@ -70,16 +71,20 @@ def read_map(path: str | Path) -> dict[str, str]:
     return entries
 
 
-def _fitted(skeleton: str, names: Sequence[str]) -> JointMap:
-    """The part of a skeleton's joints that are among `names`."""
-    exact = set(names)
-    plain = {**{_plain(_without_prefix(name, names)): name for name in reversed(names)}, **{_plain(name): name for name in reversed(names)}}
-    found = {}
-    for joint, source in SKELETONS[skeleton].items():
-        name = source if source in exact else plain.get(_plain(source))
-        if name is not None:
-            found[joint] = name
-    return JointMap(skeleton, found)
+def _spellings(names: Sequence[str]) -> dict[str, str]:
+    """Every way in which a skeleton's table may write a joint -> the file's own name."""
+    spelt: dict[str, str] = {}
+    prefix = _shared_prefix(names)
+    for readings in (names, [_plain(name) for name in names], [_plain(name.removeprefix(prefix) or name) for name in names]):
+        for reading, name in zip(readings, names, strict=True):
+            spelt.setdefault(reading, name)
+    return spelt
+
+
+def _fitted(skeleton: str, spelt: Mapping[str, str]) -> JointMap:
+    """The part of a skeleton's joints that are there."""
+    found = {joint: spelt.get(name, spelt.get(_plain(name))) for joint, name in SKELETONS[skeleton].items()}
+    return JointMap(skeleton, {joint: name for joint, name in found.items() if name is not None})
 
 
 def _score(fit: JointMap) -> tuple[int, int, int]:
@@ -93,10 +98,7 @@ def _plain(name: str) -> str:
     return re.sub(r"0+(?=[1-9])", "", re.sub(r"[^a-z0-9]", "", re.split(r"[:|]", name)[-1].lower()))
 
 
-def _without_prefix(name: str, names: Sequence[str]) -> str:
-    """`name` without the first word that most names share."""
-    firsts = Counter(re.split(r"[:|_ .\-]", other)[0] for other in names)
-    prefix, count = firsts.most_common(1)[0]
-    if count < _COMMON_PREFIX * len(names) or not name.startswith(prefix) or len(name) <= len(prefix) + 1:
-        return name
-    return name[len(prefix) + 1 :]
+def _shared_prefix(names: Sequence[str]) -> str:
+    """The longest beginning, up to a separator, that most names share."""
+    beginnings = Counter(name[: cut.end()] for name in names for cut in re.finditer(r"[:|_ .\-]", name))
+    return max((prefix for prefix, count in beginnings.items() if count >= _COMMON_PREFIX * len(names)), key=len, default="")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,17 @@ class FootedBody:
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> FootedBody:
-        """From a body model file; the best one found without a path."""
+        """From a body model file; the best one found without a path. Read once per process."""
+        if path is None:
+            from smplit.models import find
+
+            path = find("body")
+        path = Path(path).resolve()
+        return cls._read(path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+    @classmethod
+    @lru_cache(maxsize=4)
+    def _read(cls, path: Path, changed: int) -> FootedBody:
         from smplit.body.model import SURFACE_POINTS, BodyModel
 
         body = BodyModel.load(path)
