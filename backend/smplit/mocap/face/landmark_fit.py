@@ -36,6 +36,7 @@ _LIDS = np.array([[[385, 380], [386, 374], [387, 373]], [[158, 153], [159, 145],
 _MIDDLE = [33, 263, 61, 291]  # eyes and mouth: their middle is the face's
 _EYE_CORNERS = np.array([[362, 263], [133, 33]])
 _SHUT = 0.56  # of the open eye's lid gap is what the mesh (without attention) still shows when the eye is shut
+_OPEN = 85.0  # percentile of the lid gaps that counts as an open eye
 _SQUINT = 0.3  # of the way to shut is no blink yet: smiling and looking down narrow the eyes
 
 
@@ -229,7 +230,7 @@ def _blinks(lids: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """(N,2) lid gaps -> (N,2) 0..1: how far each eye is shut, against how far this person's eyes open."""
     if not seen.any():
         return np.zeros_like(lids)
-    opened = np.maximum(np.percentile(lids[seen], 75.0, axis=0), 0.18)
+    opened = np.maximum(np.percentile(lids[seen], _OPEN, axis=0), 0.18)
     closing = (1.0 - lids / opened) / (1.0 - _SHUT)
     return np.clip((closing - _SQUINT) / (1.0 - _SQUINT - 0.1), 0.0, 1.0)
 
