@@ -27,7 +27,8 @@ _FASTEST_TURN = 35.0  # rad/s of the root: figure skaters reach 35
 _FASTEST_LIMB = 70.0  # rad/s of a joint: 134 degrees within 1/30 s
 _FLIGHT = 0.9  # s: the longest jump, with a margin
 _NEAR = 0.25  # m over the floor: within reach of some part of the body
-_FLESH = 0.10  # m: joints lie so deep in the body
+_FLESH = 0.10  # m: joints lie so deep in the body; of the feet the soles are known
+_ABOVE_FEET = [joint for joint in range(22) if joint not in (7, 8, 10, 11)]
 _STEP = 0.12  # m over the floor where feet have no business to stand
 _STANDING_SPEED = 0.2  # m/s
 _UNEVEN_SHARE = 0.12  # of the standing time
@@ -48,7 +49,7 @@ def fault(poses: np.ndarray, joints: np.ndarray, soles: np.ndarray, fps: float) 
         return "not_finite"
     if len(poses) < 2:
         return "too_short"
-    low = np.minimum(soles[..., 2].min(1), joints[..., 2].min(1) - _FLESH)
+    low = np.minimum(soles[..., 2].min(1), joints[:, _ABOVE_FEET, 2].min(1) - _FLESH)
     if _longest(low > _NEAR) / fps > _FLIGHT:
         return "off_floor"
     if glitches(poses, joints, fps):
