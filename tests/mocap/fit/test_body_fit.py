@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import roma
 import smplx
 import torch
 
@@ -114,8 +115,19 @@ def test_a_half_second_without_the_person_is_bridged_without_a_jump(body, truth)
     assert np.linalg.norm(from_pelvis(fitted_joints(body, fit))[:20] - from_pelvis(joints)[:20], axis=-1).mean() < 0.05
 
 
+def test_legs_that_no_frame_shows_hang_still_at_rest(body, truth):
+    times, _, marks = truth
+    seen = landmarks(marks, 0.05)
+    seen.body_confidence[:, 25:] = 0.0
+    found = BodyFitter(seen, camera(), times, body).fit_view()
+    legs = [J[f"{side}_{name}"] for side in ("left", "right") for name in ("hip", "knee", "ankle", "foot")]
+    turned = np.degrees(np.linalg.norm(roma.rotmat_to_rotvec(torch.as_tensor(found.rotations[:, legs])).numpy(), axis=-1))
+    assert turned.max() < 8.0
+    assert np.abs(np.diff(turned, axis=0)).max() < 1.0
+
+
 def test_windows_join_without_a_step(body, truth, monkeypatch):
-    times, joints, marks = truth
+    times, _, marks = truth
     monkeypatch.setattr(body_fit, "WINDOW", 30)
     monkeypatch.setattr(body_fit, "OVERLAP", 8)
     fit = BodyFitter(landmarks(marks, noise=0.03), camera(), times, body).fit_view()

@@ -38,6 +38,7 @@ _RATE = {"rotations": 0.03, "trans": 0.03, "betas": 0.05, "lean": 0.02}
 _PRECONDITION = 0.05  # s
 _GUESS_CUTOFF = 4.0  # Hz, of the first guess when nothing is fitted
 _LEG_LANDMARKS = [23, 24, 25, 26, 27, 28]  # BlazePose hips, knees, ankles
+_BELOW_THE_HIPS, _LEGS_GUESSED = slice(25, 33), 0.1  # BlazePose knees to toes, and the mean trust below which all are guesses
 _PRIOR_EVERY = 15  # steps between two choices of each frame's component of the pose prior
 
 
@@ -95,7 +96,10 @@ def landmark_trust(landmarks: PersonLandmarks, K: np.ndarray) -> np.ndarray:
     size = 2.0 * K[:2, 2]
     outside = np.maximum(np.maximum(-landmarks.body, landmarks.body - size), 0.0).max(-1) / size.min()
     guessed = np.where(outside > 0.0, 0.15 * np.exp(-outside / 0.1), 1.0)
-    return np.clip(landmarks.body_confidence * landmarks.seen[:, None], 0.0, 1.0) ** 2 * guessed
+    trust = np.clip(landmarks.body_confidence * landmarks.seen[:, None], 0.0, 1.0) ** 2 * guessed
+    if trust[:, _BELOW_THE_HIPS].mean() < _LEGS_GUESSED:
+        trust[:, _BELOW_THE_HIPS] = 0.0  # a half-body shot: its legs stay at rest
+    return trust
 
 
 def _fill_gaps(values: np.ndarray, known: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
@@ -140,6 +144,7 @@ class BodyFitter:
         self.turned = torch.as_tensor(np.einsum("tij,tkj->tki", towards_person(boxes, camera.K), world), dtype=torch.float32)
         self.pixels = torch.as_tensor(_fill_gaps(landmarks.body.astype(np.float32), seen))
         self.trust = torch.as_tensor(landmark_trust(landmarks, camera.K).astype(np.float32))
+        self.widths = energy.rest_widths(self.sigmas, legs_seen=bool((self.trust[:, _BELOW_THE_HIPS] > 0.0).any()))
         self.times = torch.as_tensor(np.asarray(times - times[0], np.float32))
         self.wrists, self.head = wrists, head
         self.to_first = torch.as_tensor(np.transpose(camera.rotation, (0, 2, 1)), dtype=torch.float32)
@@ -316,7 +321,7 @@ class BodyFitter:
         total = energy.reprojection(marks + trans[:, None], targets.pixels, targets.weights, targets.K, s)
         ends = points.positions(rotations, joints, in_depth=True)
         total = total + energy.bone_directions(ends, self.pairs, targets.directions, targets.direction_weights, s)
-        total = total + energy.anatomy(local, rest, s)
+        total = total + energy.anatomy(local, rest, self.widths, s)
         if targets.wrists is not None:
             off = energy.geodesic_squared(rotations[:, 20:22], targets.wrists)
             total = total + (targets.wrist_weights * off).sum() / s.wrist**2

@@ -52,6 +52,8 @@ POSE_WIDTHS = torch.tensor(
     [_POSE_WIDTH[name.replace("left_", "").replace("right_", "")] for name in BODY_JOINTS[1:]]
 )
 ANKLE_LIMIT = 2.0 - 2.0 * math.cos(math.radians(45.0))  # 2 (1 - cos angle)
+_LEG_JOINTS = [_J[f"{side}_{name}"] - 1 for side in ("left", "right") for name in ("hip", "knee", "ankle", "foot")]
+_LEGS_AT_REST = 0.08  # rad
 LIMBS = (
     ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("right_shoulder", "right_elbow"),
     ("right_elbow", "right_wrist"), ("left_hip", "left_knee"), ("left_knee", "left_ankle"),
@@ -95,8 +97,16 @@ def second_difference(values: Tensor, times: Tensor) -> Tensor:
     return (velocity[1:] - velocity[:-1]) / ((step[1:] + step[:-1]) / 2.0)
 
 
-def anatomy(local: Tensor, rest: Tensor, sigmas: Sigmas) -> Tensor:
-    """Hinges bend one way and in one plane; other joints stay near rest. (T,22,3,3) -> scalar."""
+def rest_widths(sigmas: Sigmas, legs_seen: bool) -> Tensor:
+    """(21,) rad: how far each joint strays from rest. Legs that no frame shows hang at rest, whatever the hips do."""
+    widths = POSE_WIDTHS * sigmas.pose
+    if not legs_seen:
+        widths[_LEG_JOINTS] = _LEGS_AT_REST
+    return widths
+
+
+def anatomy(local: Tensor, rest: Tensor, widths: Tensor, sigmas: Sigmas) -> Tensor:
+    """Hinges bend one way and in one plane; other joints stay near rest by `widths` (21,) rad. (T,22,3,3) -> scalar."""
     total = local.new_zeros(())
     for side in ("left", "right"):
         knee, elbow = _J[f"{side}_knee"], _J[f"{side}_elbow"]
@@ -115,7 +125,7 @@ def anatomy(local: Tensor, rest: Tensor, sigmas: Sigmas) -> Tensor:
     squared_angle = 3.0 - local[:, 1:].diagonal(dim1=2, dim2=3).sum(-1)
     ankles = squared_angle[:, [_J["left_ankle"] - 1, _J["right_ankle"] - 1]]
     total = total + (torch.relu(ankles - ANKLE_LIMIT) ** 2).sum() / 0.05**2
-    return total + (squared_angle / (POSE_WIDTHS * sigmas.pose) ** 2).sum()
+    return total + (squared_angle / widths**2).sum()
 
 
 def imbalance(joints: Tensor, up: Tensor, legs: Tensor, sigmas: Sigmas) -> Tensor:
