@@ -113,8 +113,9 @@ def test_a_right_answer_costs_next_to_nothing_and_a_wrong_one_more(body, recordi
     from smplit.difftraj.network import Answer
 
     seen, truth = Windows(recordings, BodyShape.of(body), other_people(body), 4, 120)(torch.Generator().manual_seed(0))
-    right = Answer(truth.velocity, truth.velocity, (truth.contacts - 0.5) * 40, truth.height, truth.tilt, seen.valid.float())
-    wrong = Answer(truth.velocity + 0.2, truth.velocity - 0.2, -right.contacts, truth.height + 0.1, truth.tilt + 0.1, seen.valid.float())
+    none = torch.zeros_like(truth.velocity)
+    right = Answer(truth.velocity, truth.velocity, (truth.contacts - 0.5) * 40, truth.height, truth.tilt, none, none)
+    wrong = Answer(truth.velocity + 0.2, truth.velocity - 0.2, -right.contacts, truth.height + 0.1, truth.tilt + 0.1, none, none + 1)
     cheap, dear = losses(right, truth, seen.valid), losses(wrong, truth, seen.valid)
     for name, value in dear.items():
         if name != "bend":  # a constant mistake bends nothing

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from smplit.body.model import BodyModel
 from smplit.difftraj.network import MARGIN, TrajectoryNetwork
-from smplit.difftraj.predict import TrajectoryPredictor, add_trajectory, even_times, resampled, save_weights
+from smplit.difftraj.predict import TrajectoryPredictor, add_trajectory, even_times, resampled, save_weights, trajectories
 from smplit.errors import BadInput
 from smplit.motion import joint_transforms
 
@@ -195,3 +195,26 @@ def test_weights_that_do_not_fit_are_listed(tmp_path, body):
     for name, message in (("text.safetensors", "cannot be read"), ("absent.safetensors", "not a file")):
         with pytest.raises(BadInput, match=message):
             TrajectoryPredictor.load(tmp_path / name, body)
+
+
+def test_hypotheses_are_others_every_time_and_the_same_for_a_seed(stroll, body, untrained):
+    ask = lambda **more: [m.trans for m in trajectories(stroll.motion, weights=untrained, body=body, **more)]
+    first, second = ask(samples=2, seed=4)
+    again = ask(samples=2, seed=4)
+    np.testing.assert_array_equal(again[0], first)
+    np.testing.assert_array_equal(again[1], second)
+    likeliest = add_trajectory(stroll.motion, weights=untrained, body=body).trans
+    for one, other in ((first, second), (first, likeliest), (first, ask(samples=1, seed=5)[0])):
+        assert np.abs(one - other).max() > 1e-3
+    with pytest.raises(BadInput, match="less than 0"):
+        ask(samples=-1)
+
+
+def test_hypotheses_differ_little_where_feet_stand_and_much_where_no_legs_are_seen(stroll, body):
+    poses = np.array(stroll.motion.poses)
+    poses[:, 3:66] = 0
+    spread = []
+    for motion in (on_the_spot(stroll), replace(on_the_spot(stroll), poses=poses)):
+        ends = np.stack([m.trans[-1, :2] for m in trajectories(motion, samples=6, body=body, lock_feet=False)])
+        spread.append(np.linalg.norm(ends - ends.mean(0), axis=1).mean())
+    assert spread[0] < 0.15 and spread[1] > 1.5 * spread[0]

@@ -34,6 +34,7 @@ class Targets:
     Attributes:
         velocity: (B,T,2); contacts: (B,T,4) 0 or 1; height: (B,T) of the pelvis over the floor;
         tilt: (B,T,2) rad; heading: (B,T) rad, true; inside: (B,T) bool: the frame is in the recording.
+        noise: (B,T,2) normal, and moment: (B,) 0..1, for the hypotheses.
     """
 
     velocity: Tensor
@@ -42,6 +43,8 @@ class Targets:
     tilt: Tensor
     heading: Tensor
     inside: Tensor
+    noise: Tensor
+    moment: Tensor
 
 
 @dataclass
@@ -184,7 +187,9 @@ class Windows:
         velocity = turn_level(moved, -facing) * FPS / leg[..., None]
         step_inside = inside & torch.cat([inside[:, 1:], inside[:, -1:]], 1)
         tilt = torch.zeros_like(velocity)
-        return shape, Targets(velocity, (contacts > 0.5).float(), height / leg, tilt, facing, step_inside)
+        return shape, Targets(
+            velocity, (contacts > 0.5).float(), height / leg, tilt, facing, step_inside, rand.normal(self.frames, 2), rand.many()
+        )
 
 
 def _mirrored(pose: Tensor, root: Tensor, contacts: Tensor, which: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from smplit.difftraj import hypotheses
+from smplit.difftraj.blocks import Block
 from smplit.difftraj.features import INPUTS, POINTS, Seen
 
 DILATIONS = (1, 2, 4, 8, 16, 8, 2)
-MARGIN = sum(DILATIONS)  # frames on either side that an answer depends on
+MARGIN = sum(DILATIONS) + sum(hypotheses.DILATIONS)  # frames on either side that an answer and its hypotheses depend on
 _MOST_SLIP = 0.5  # leg lengths/s of a foot point that counts as standing
 _CONTACTS = 4
 
@@ -33,7 +35,8 @@ class Answer:
         contacts: (B,T,4) logits, in the order of `motion.CONTACT_NAMES`.
         height: (B,T) of the pelvis over the floor.
         tilt: (B,T,2) rad about the heading frame's x and y: what to turn the root by to make it level.
-        trust: (B,T) 0..1 how much of the weight lies on feet and camera.
+        features: (B,T,width) what all of this was read from; `hypotheses` reads on.
+        flow_error: (B,T,2) of the hypotheses on a `Trial`; None without one.
     """
 
     velocity: Tensor
@@ -41,20 +44,17 @@ class Answer:
     contacts: Tensor
     height: Tensor
     tilt: Tensor
-    trust: Tensor
+    features: Tensor
+    flow_error: Tensor | None = None
 
 
-class _Block(nn.Module):
-    def __init__(self, width: int, dilation: int):
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.over_time = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
-        self.mix = nn.Linear(width, width)
+@dataclass
+class Trial:
+    """What the hypotheses are trained on: the true velocity (B,T,2), noise (B,T,2) and the flow's moment (B,) 0..1."""
 
-    def forward(self, values: Tensor) -> Tensor:
-        """(B,T,width) -> the same."""
-        seen = self.over_time(self.norm(values).transpose(1, 2)).transpose(1, 2)
-        return values + self.mix(nn.functional.gelu(seen))
+    velocity: Tensor
+    noise: Tensor
+    moment: Tensor
 
 
 class TrajectoryNetwork(nn.Module):
@@ -66,20 +66,22 @@ class TrajectoryNetwork(nn.Module):
         self.register_buffer("mean", torch.zeros(INPUTS))
         self.register_buffer("std", torch.ones(INPUTS))
         self.enter = nn.Linear(INPUTS, width)
-        self.blocks = nn.ModuleList(_Block(width, dilation) for dilation in DILATIONS)
+        self.blocks = nn.ModuleList(Block(width, dilation) for dilation in DILATIONS)
         self.norm = nn.LayerNorm(width)
         witnesses = POINTS + 2
         self._split = (2, 2 * POINTS, witnesses, _CONTACTS, 1, 2)
         self.leave = nn.Linear(width, sum(self._split))
         nn.init.zeros_(self.leave.bias)
+        self.hypotheses = hypotheses.Hypotheses(width)
         with torch.no_grad():
             self.leave.weight *= 0.1
 
-    def forward(self, seen: Seen) -> Answer:
+    def forward(self, seen: Seen, trial: Trial | None = None) -> Answer:
         values = self.enter((seen.inputs - self.mean) / self.std)
         for block in self.blocks:
             values = block(values)
-        own, slip, weights, contacts, clearance, tilt = self.leave(self.norm(values)).float().split(self._split, -1)
+        features = self.norm(values)
+        own, slip, weights, contacts, clearance, tilt = self.leave(features).float().split(self._split, -1)
         slip = _MOST_SLIP * torch.tanh(slip).unflatten(-1, (POINTS, 2))
         says = torch.cat([own[..., None, :], seen.camera[..., None, :2], slip - seen.foot_steps], -2)
         absent = torch.cat([
@@ -89,4 +91,7 @@ class TrajectoryNetwork(nn.Module):
         weights = weights.masked_fill(absent, -torch.inf).softmax(-1)
         says = torch.where(absent[..., None], 0.0, says)
         velocity = (weights[..., None] * says).sum(-2)
-        return Answer(velocity, own, contacts, clearance[..., 0] - seen.lowest, tilt, 1 - weights[..., 0])
+        flow_error = None
+        if trial is not None:  # in here, because DistributedDataParallel sees to what forward uses
+            flow_error = self.hypotheses.flow_error(features.detach(), (trial.velocity - velocity).detach(), trial.noise, trial.moment)
+        return Answer(velocity, own, contacts, clearance[..., 0] - seen.lowest, tilt, features, flow_error)

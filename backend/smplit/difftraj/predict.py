@@ -29,6 +29,7 @@ from smplit.motion import Motion
 
 FORMAT = "smplit-difftraj-1"
 _PIECE = 4000  # frames that go through the network at once
+_FLOW_STEPS = 8
 _LARGEST_TURN = 4 * np.pi  # rad: a longer axis-angle vector is no joint's rotation
 
 
@@ -88,11 +89,13 @@ class TrajectoryPredictor:
 
     @torch.no_grad()
     def predict(
-        self, rotations: Tensor, shape: BodyShape, seconds: float, valid: Tensor | None = None, camera: Tensor | None = None
+        self, rotations: Tensor, shape: BodyShape, seconds: float, valid: Tensor | None = None, camera: Tensor | None = None,
+        noise: Tensor | None = None,
     ) -> Path3D:
-        """Args: rotations (T,22,3,3) local, root in the world, every `seconds`; valid (T,) bool; camera (T,3) as in `features.see`."""
+        """Args: rotations (T,22,3,3) local, root in the world, every `seconds`; valid (T,) bool; camera (T,3) as in `features.see`;
+        noise (T,2) normal: another hypothesis than the likeliest."""
         shape = BodyShape(shape.bones.to(self.device), shape.soles.to(self.device))
-        said = [self._piece(rotations, shape, seconds, valid, camera, first) for first in range(0, len(rotations), _PIECE)]
+        said = [self._piece(rotations, shape, seconds, valid, camera, noise, first) for first in range(0, len(rotations), _PIECE)]
         velocity, own, contacts, height, tilt, soles = (np.concatenate(parts) for parts in zip(*said, strict=True))
         level = level_path(velocity, soles[..., :2], contacts, seconds, self.trust)
         stands = soles[..., 2] - _above_ground(self.body)
@@ -101,7 +104,7 @@ class TrajectoryPredictor:
         return Path3D(np.arange(len(rotations)) * seconds, pelvis, contacts, alone, tilt)
 
     def _piece(
-        self, rotations: Tensor, shape: BodyShape, seconds: float, valid: Tensor | None, camera: Tensor | None, first: int
+        self, rotations: Tensor, shape: BodyShape, seconds: float, valid: Tensor | None, camera: Tensor | None, noise: Tensor | None, first: int
     ) -> tuple[np.ndarray, ...]:
         """What the network says of frames `first ...`: in pieces, with all the frames around them that they depend on, so that
         memory stays small and no seam shows. Velocity, own velocity (n,2) m/s, contacts (n,4), height (n,) m, tilt (n,2) rad, and
@@ -116,11 +119,14 @@ class TrajectoryPredictor:
         turned = on_device(rotations)
         seen = see(turned, shape[None], seconds, there[None].to(self.device), None if camera is None else on_device(camera))
         answer = self.network(seen)
+        velocity = answer.velocity
+        if noise is not None:
+            velocity = velocity + self.network.hypotheses.sample(answer.features, on_device(noise), _FLOW_STEPS)
         soles = posed(turned, shape[None])[1][:, :, len(FOOT_JOINTS) :]
         leg = float(shape.leg)
         world = lambda level: turn_level(level, seen.heading)
         parts = (
-            world(answer.velocity) * leg, world(answer.own) * leg, torch.sigmoid(answer.contacts), answer.height * leg, world(answer.tilt), soles,
+            world(velocity) * leg, world(answer.own) * leg, torch.sigmoid(answer.contacts), answer.height * leg, world(answer.tilt), soles,
         )
         return tuple(part[0, MARGIN:-MARGIN].cpu().double().numpy() for part in parts)
 
@@ -156,16 +162,22 @@ def resampled(poses: Tensor, times: np.ndarray, wanted: np.ndarray) -> Tensor:
     return matrices(blend(quaternions[after - 1], quaternions[after], part.clamp(0, 1)[:, None, None]))
 
 
-def add_trajectory(
-    motion: Motion, *, weights: str | Path = "auto", body: BodyModel | None = None, lock_feet: bool = True, level: bool = False,
-    camera_velocity: np.ndarray | None = None, camera_confidence: np.ndarray | None = None, device: str = "cpu",
-) -> Motion:
-    """The same motion, travelling as its feet say. What it says of its own path is not looked at.
+def add_trajectory(motion: Motion, **options) -> Motion:
+    """The same motion, travelling as its feet say; see `trajectories` for the options. Always the same for the same input."""
+    return trajectories(motion, **options)[0]
+
+
+def trajectories(
+    motion: Motion, *, samples: int = 0, seed: int = 0, weights: str | Path = "auto", body: BodyModel | None = None, lock_feet: bool = True,
+    level: bool = False, camera_velocity: np.ndarray | None = None, camera_confidence: np.ndarray | None = None, device: str = "cpu",
+) -> list[Motion]:
+    """The same motion on the likeliest path, or on several. What it says of its own path is not looked at.
 
     The first frame keeps its place on the floor, every frame its facing; hands, face, shape and extras stay.
 
     Args:
         motion: local poses and the root's orientation in the world (Z up).
+        samples: 0: the likeliest path alone; else so many hypotheses, drawn with `seed`. They differ where feet tell little.
         weights: "auto" (all our data; non-commercial), "free" (commercial use allowed), or a file.
         body: whose bones; the best body model found when not given.
         lock_feet: bend the legs so that planted feet do not move at all. Else only the root is changed.
@@ -177,16 +189,21 @@ def add_trajectory(
         MissingModel: the weights are not there.
     """
     check_motion(motion)
+    if samples < 0:
+        raise BadInput(f"--samples {samples} is less than 0.", "Ask for 0 (the likeliest) or more.", "bad_option")
     body = body or BodyModel.load()
     predictor = TrajectoryPredictor.load(weights_file(weights), body, device)
     times = np.arange(len(motion)) / motion.fps if motion.frame_times is None else np.asarray(motion.frame_times, np.float64)
     times = times - times[0]
     grid, seconds = even_times(times)
     poses = torch.as_tensor(np.asarray(motion.poses, np.float32).reshape(len(motion), -1, 3)[:, :JOINTS])
-    betas = torch.as_tensor(np.asarray(motion.betas, np.float32))
+    shape = BodyShape.of(body, torch.as_tensor(np.asarray(motion.betas, np.float32)))
     camera = _camera_on(grid, times, camera_velocity, camera_confidence, len(motion))
-    path = predictor.predict(resampled(poses, times, grid), BodyShape.of(body, betas), seconds, _valid_on(grid, times, motion.valid), camera)
-    return placed(motion, times, path, body, lock_feet, level)
+    rotations, valid = resampled(poses, times, grid), _valid_on(grid, times, motion.valid)
+    generator = torch.Generator().manual_seed(seed)
+    noises = [torch.randn(len(grid), 2, generator=generator) for _ in range(samples)] or [None]
+    paths = [predictor.predict(rotations, shape, seconds, valid, camera, noise) for noise in noises]
+    return [placed(motion, times, path, body, lock_feet, level) for path in paths]
 
 
 def weights_file(weights: str | Path) -> Path:
@@ -197,7 +214,7 @@ def weights_file(weights: str | Path) -> Path:
 
 
 def placed(motion: Motion, times: np.ndarray, path: Path3D, body: BodyModel, lock_feet: bool = True, level: bool = False) -> Motion:
-    """`motion` on `path`: see `add_trajectory`."""
+    """`motion` on `path`: see `trajectories`."""
     betas = np.asarray(motion.betas, np.float32)
     rest = body.rest_joints(betas).cpu().numpy().astype(np.float64)
     at = lambda values: CubicSpline(path.times, values)(times) if len(path.times) > 3 else _lines(times, path.times, values)

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from smplit.body.model import BodyModel
 from smplit.difftraj.augment import FPS, Recordings, Targets, Windows
 from smplit.difftraj.features import BodyShape, Seen, turn_level
-from smplit.difftraj.network import Answer, TrajectoryNetwork
+from smplit.difftraj.network import Answer, TrajectoryNetwork, Trial
 from smplit.difftraj.predict import TrajectoryPredictor, save_weights
 from smplit.errors import BadInput
 from smplit.evaluation.trajectory import CLEAN, NOISY, Candidates, evaluate, summary
 
 _HORIZONS = (8, 30, 90)  # frames over which predicted and true way are compared
-_PARTS = {"velocity": 1.0, "own": 0.3, "way": 1.0, "bend": 0.3, "contacts": 0.25, "height": 2.0, "tilt": 1.0}
+_PARTS = {"velocity": 1.0, "own": 0.3, "way": 1.0, "bend": 0.3, "contacts": 0.25, "height": 2.0, "tilt": 1.0, "flow": 0.2}
 _SHAPES = 256
 _STATISTICS_BATCHES = 20
 
@@ -65,7 +65,7 @@ class DiffTrajRecipe:
     def loss(self, model: nn.Module, batch: tuple[Seen, Targets]) -> dict[str, Tensor]:
         """The weighted parts of the loss; their sum is minimised."""
         seen, truth = batch
-        parts = losses(model(seen), truth, seen.valid)
+        parts = losses(model(seen, Trial(truth.velocity, truth.noise, truth.moment)), truth, seen.valid)
         return {name: weight * parts[name] for name, weight in _PARTS.items()}
 
     def evaluate(self, model: TrajectoryNetwork) -> dict[str, float]:
@@ -107,7 +107,7 @@ def losses(answer: Answer, truth: Targets, valid: Tensor) -> dict[str, Tensor]:
         "velocity": mean(_robust(error), inside), "own": mean(_robust(answer.own - truth.velocity), inside),
         "way": _way(error, truth.heading, inside), "bend": mean(bend, inside[:, 1:] * inside[:, :-1]),
         "contacts": mean(contacts, known), "height": mean((answer.height - truth.height).abs(), known),
-        "tilt": mean((answer.tilt - truth.tilt).norm(dim=-1), known),
+        "tilt": mean((answer.tilt - truth.tilt).norm(dim=-1), known), "flow": mean(answer.flow_error.square().mean(-1), inside),
     }
 
 
