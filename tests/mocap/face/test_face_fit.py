@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The face fitted to mesh points of an open body that the smplx package moved."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +35,14 @@ class FaceWorld:
     def __init__(self):
         self.body = BodyModel.load(BODY)
         self.surface = face_surface(self.body)
+        self.perform(0.2 * pulse(10, 30), {"mouthSmile": pulse(30, 52), "browInnerUp": pulse(50, 70), "eyeBlink": pulse(72, 82)})
+
+    def perform(self, jaw_opening, actions):
+        """Moves the face: jaw (T,) rad, and strengths (T,) of actions, both sides alike."""
         names = self.body.expression_names
-        self.jaw = 0.2 * pulse(10, 30)
-        self.actions = {"mouthSmile": pulse(30, 52), "browInnerUp": pulse(50, 70), "eyeBlink": pulse(72, 82)}
+        self.jaw, self.actions = jaw_opening, actions
         expression = np.zeros((FRAMES, len(names)), np.float32)
-        for action, strength in self.actions.items():
+        for action, strength in actions.items():
             for column, name in enumerate(names):
                 if name.startswith(action):
                     expression[:, column] = strength
@@ -130,6 +134,55 @@ def test_the_face_tells_where_the_head_is(world, fitted):
     further.face[:] = middle + 0.5 * (further.face - middle)
     depth = fit_face(further, K, world.body, TIMES).head_place[:, 2]
     assert np.abs(depth / (2 * DISTANCE) - 1).max() < 0.08
+
+
+@pytest.fixture
+def another(world):
+    """The same face, to play something else."""
+    one = FaceWorld.__new__(FaceWorld)
+    one.body, one.surface = world.body, world.surface
+    return one
+
+
+def test_somebody_who_grins_all_the_time_has_no_grin_at_rest(another):
+    always = np.ones(FRAMES)
+    another.perform(0.0 * always, {"mouthSmile": 0.8 * always, "mouthUpperUp": 0.5 * always, "mouthLowerDown": 0.5 * always})
+    grin = fit_face(another.seen(), K, another.body, TIMES)
+    assert another.of(grin, "mouthSmile").min() > 0.5
+    assert grin.jaw[:, 0].max() < 0.08  # lips bare the teeth, the jaw stays
+
+
+def test_a_face_that_stays_at_rest_does_nothing(another):
+    another.perform(np.zeros(FRAMES), {})
+    calm = fit_face(another.seen(), K, another.body, TIMES)
+    assert calm.expression.mean(0).max() < 0.15
+    assert np.abs(calm.jaw[:, 0]).max() < 0.04
+
+
+def test_a_long_face_with_a_wide_mouth_smiles_as_any_other(world):
+    seen = world.seen()
+    in_head = np.einsum("tji,tpj->tpi", world.head.as_matrix(), seen.face - seen.face.mean(1, keepdims=True))
+    low = np.clip(-in_head[..., 1:2] / np.ptp(in_head[..., 1]), 0, 1)
+    from_mouth = (in_head - in_head[:, [61, 291, 13, 14]].mean(1, keepdims=True)) / (0.2 * np.ptp(in_head[..., 0]))
+    mouth = np.exp(-(from_mouth**2).sum(-1, keepdims=True))
+    unlike = in_head * np.concatenate([1 + 0.12 * mouth, 1 + 0.12 * low, np.ones_like(low)], axis=-1)
+    seen.face[:] += np.einsum("tij,tpj->tpi", world.head.as_matrix(), unlike - in_head)
+    found = fit_face(seen, K, world.body, TIMES)
+    smile = world.of(found, "mouthSmile")
+    assert np.corrcoef(smile, world.actions["mouthSmile"])[0, 1] > 0.85
+    assert smile[41] > 0.6 and smile[:25].max() < 0.25
+    assert np.abs(found.jaw[32:, 0]).max() < 0.08
+
+
+def test_a_body_with_unnamed_expressions_opens_its_jaw_too(world, monkeypatch):
+    # The real SMPL-X has FLAME's components: they swing both ways, and none of them opens the jaw.
+    still = [name in ("jawOpen", "mouthClose") for name in world.body.expression_names]
+    surface = replace(world.surface, expression=np.where(np.array(still)[:, None, None], 0.0, world.surface.expression))
+    monkeypatch.setattr(landmark_fit, "kept_surface", lambda body: surface)
+    monkeypatch.setattr(world.body, "expression_names", tuple(f"flame{i:03d}" for i in range(len(world.body.expression_names))))
+    found = fit_face(world.seen(), K, world.body, TIMES)
+    assert np.isfinite(found.expression).all()
+    assert found.jaw[18:23, 0].mean() > 0.1 and np.abs(found.jaw[35:, 0]).max() < 0.1
 
 
 def test_an_unseen_face_relaxes_and_comes_back_without_a_pop(world, fitted):

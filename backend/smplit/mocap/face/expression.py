@@ -44,7 +44,7 @@ _WITH_A_SMILE = {"mouthUpperUp": 0.6, "mouthLowerDown": 0.6, "cheekSquint": 0.4}
 _HABIT_SIGMA = 0.3
 _COST = 1.0  # pull of a one-sided action to zero (an exponential prior): few actions explain a face
 _FLAME_LIMIT = 3.0  # standard deviations
-_SWEEPS = 60
+_SWEEPS, _SETTLED = 60, 5e-4  # at most; done when no coefficient changes more
 
 
 def arkit_actions(names: tuple[str, ...]) -> list[int]:
@@ -123,10 +123,13 @@ class _Evidence:
         x = np.zeros_like(right)
         gradient = right.copy()  # right - x gram
         for _ in range(_SWEEPS):
+            before = x.copy()
             for k in range(x.shape[1]):  # exact minimum along each coefficient in turn
                 new = np.clip(x[:, k] + gradient[:, k] / self._gram[k, k], low[k], high[k])
                 gradient -= (new - x[:, k])[:, None] * self._gram[k]
                 x[:, k] = new
+            if np.abs(x - before).max(initial=0.0) < _SETTLED:
+                break
         return x
 
 
