@@ -144,7 +144,8 @@ class BodyFitter:
         self.turned = torch.as_tensor(np.einsum("tij,tkj->tki", towards_person(boxes, camera.K), world), dtype=torch.float32)
         self.pixels = torch.as_tensor(_fill_gaps(landmarks.body.astype(np.float32), seen))
         self.trust = torch.as_tensor(landmark_trust(landmarks, camera.K).astype(np.float32))
-        self.widths = energy.rest_widths(self.sigmas, legs_seen=bool((self.trust[:, _BELOW_THE_HIPS] > 0.0).any()))
+        self.legs_seen = bool((self.trust[:, _BELOW_THE_HIPS] > 0.0).any())
+        self.widths = energy.rest_widths(self.sigmas, self.legs_seen)
         self.times = torch.as_tensor(np.asarray(times - times[0], np.float32))
         self.wrists, self.head = wrists, head
         self.to_first = torch.as_tensor(np.transpose(camera.rotation, (0, 2, 1)), dtype=torch.float32)
@@ -218,6 +219,8 @@ class BodyFitter:
         """Local rotations (T,22,3,3) and translation (T,3) m of the present shape, frame by frame."""
         rest = self.body.rest_joints(self.betas)
         local = initial_rotations(self.turned, rest)
+        if not self.legs_seen:
+            local[:, energy.LEG_JOINTS] = torch.eye(3)
         rotations, joints = joint_transforms(local, rest[:22])
         trans = initial_translation(self.points.positions(rotations, joints), targets.pixels, targets.weights, self.K)
         return local, _despike(trans, targets.weights.sum(1), targets.times)

@@ -52,7 +52,7 @@ POSE_WIDTHS = torch.tensor(
     [_POSE_WIDTH[name.replace("left_", "").replace("right_", "")] for name in BODY_JOINTS[1:]]
 )
 ANKLE_LIMIT = 2.0 - 2.0 * math.cos(math.radians(45.0))  # 2 (1 - cos angle)
-_LEG_JOINTS = [_J[f"{side}_{name}"] - 1 for side in ("left", "right") for name in ("hip", "knee", "ankle", "foot")]
+LEG_JOINTS = [_J[f"{side}_{name}"] for side in ("left", "right") for name in ("hip", "knee", "ankle", "foot")]
 _LEGS_AT_REST = 0.08  # rad
 LIMBS = (
     ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("right_shoulder", "right_elbow"),
@@ -101,7 +101,7 @@ def rest_widths(sigmas: Sigmas, legs_seen: bool) -> Tensor:
     """(21,) rad: how far each joint strays from rest. Legs that no frame shows hang at rest, whatever the hips do."""
     widths = POSE_WIDTHS * sigmas.pose
     if not legs_seen:
-        widths[_LEG_JOINTS] = _LEGS_AT_REST
+        widths[[joint - 1 for joint in LEG_JOINTS]] = _LEGS_AT_REST
     return widths
 
 
