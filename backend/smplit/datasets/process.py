@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -232,6 +233,7 @@ _processor: Processor | None = None  # of this worker
 
 def _prepare(processor: Processor) -> None:
     global _processor
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
     _processor = processor
 
 
