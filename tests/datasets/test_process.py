@@ -57,6 +57,21 @@ def test_a_clip_is_the_recording_at_the_origin_on_the_floor(amass, swaying, tmp_
     assert store.body_sha256 == body.sha256 and len(body.sha256) == 64
 
 
+@pytest.mark.parametrize("size", [0.85, 1.0, 1.12])
+def test_a_taller_person_s_path_becomes_our_body_s(swaying, tmp_path, size):
+    """SMPL-H's root rests at (-0.0018, -0.2233, 0.0282) (AMASS's body), from which `trans` counts; soles stand at z = 0."""
+    poses, _ = swaying(3.0, 60.0)
+    body = FootedBody.load()
+    hips = body.joints[0, 1] - body.sole  # of a standing person of our size
+    place = np.stack([np.linspace(0, 1.2, 180) * size, np.zeros(180), np.full(180, hips * size)], 1)
+    (tmp_path / "in").mkdir()
+    np.savez(tmp_path / "in" / "glide_poses.npz", poses=poses[:, :52].reshape(180, -1), trans=place - [-0.0018, -0.2233, 0.0282],
+             mocap_framerate=60.0, betas=np.zeros(16), gender="female")
+    process("amass", tmp_path / "in", tmp_path / "s.safetensors", workers=1)
+    clip = MotionStore.open(tmp_path / "s.safetensors").clip(0)
+    assert np.linalg.norm(clip.trans[-1, :2] - clip.trans[0, :2]) == pytest.approx(1.2 * 178 / 179, rel=0.01)
+
+
 def test_a_list_of_files_in_its_order(amass, tmp_path):
     listed = tmp_path / "list.txt"
     listed.write_text(f"# two\n{amass / 'CMU/02/02_01_poses.npz'}\n\n{amass / 'ACCAD/s001/wave_poses.npz'}\n")

@@ -35,11 +35,13 @@ from smplit.datasets.store import Clip, write_store
 from smplit.datasets.stride import path_scale
 from smplit.errors import BadInput
 from smplit.export.whole_file import whole_file
+from smplit.imports.smpl_npz import REST_ROOT, read_smpl_npz
 from smplit.motion import NUM_JOINTS, Motion
 from smplit.progress import Reporter
 
 _CHUNK = 8  # recordings handed to a worker at once
-_STANDING_SHARE = 0.5  # of the frames whose hips are highest: the person stands in them
+_STANDING_SHARE = 0.5  # of the frames, those whose hips are highest: the person stands in them
+_SIZES = (0.75, 1.35)  # our mean shape against an adult
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,6 @@ class Processor:
             if self._rest_poses is None:
                 clip = upright(clip, recognise(clip.names, str(recording.path)))
             return self._retargeter(clip, str(recording.path))(clip, str(recording.path))
-        from smplit.imports.smpl_npz import read_smpl_npz
-
         return self._own_size(read_smpl_npz(recording.path))
 
     def _retargeter(self, clip: Bvh, source: str) -> Retargeter:
@@ -129,19 +129,17 @@ class Processor:
         The file's own body model is not at hand; but with its floor at z = 0 the height at which its
         pelvis stands tells its size well enough.
         """
+        family = "smplh" if "smplit_source_betas" in motion.extras else "smplx"  # the reader keeps foreign shapes aside
+        place = motion.trans + REST_ROOT[family]
         poses = motion.poses.reshape(len(motion), NUM_JOINTS, 3)[:, :22]
         joints, soles = self._body.posed(poses, motion.trans)
         ours = joints[:, 0, 2] - soles[..., 2].min(1)  # pelvis over the lowest sole in this pose
-        theirs = motion.trans[:, 2] + self._body.joints[0, 1]  # rest pelvis lies at its y, to which trans is added in z
-        return motion if not np.isfinite(theirs).all() else _scaled(motion, ours, theirs)
-
-
-def _scaled(motion: Motion, ours: np.ndarray, theirs: np.ndarray) -> Motion:
-    upright = ours >= np.quantile(ours, 1 - _STANDING_SHARE)
-    ratio = float(np.median(ours[upright]) / max(np.median(theirs[upright]), 1e-3))
-    if 0.75 < ratio < 1.35:  # else the floor is not at z = 0
-        motion.trans = motion.trans * ratio
-    return motion
+        upright = ours >= np.quantile(ours, 1 - _STANDING_SHARE)
+        ratio = float(np.median(ours[upright]) / max(np.median(place[upright, 2]), 1e-3))
+        if _SIZES[0] < ratio < _SIZES[1]:  # else the floor is not at z = 0
+            place = place * ratio
+        motion.trans = place - self._body.joints[0]
+        return motion
 
 
 def process(

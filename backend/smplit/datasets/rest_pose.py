@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from smplit.axes import Z_UP_TO_Y_UP
 from smplit.datasets.bvh import Bvh, read_bvh
 from smplit.datasets.joint_names import JointMap, recognise
 from smplit.errors import BadInput
+
+_log = logging.getLogger(__name__)
 
 # Share of the bones' length by which OFFSETs may differ: people differ by 0.1 to 0.2; other bone axes
 # (the same joint names exported by another program) by 1 and more.
@@ -109,6 +112,8 @@ def own_rest_pose(clip: Bvh, joints: JointMap, source: str) -> Bvh:
         pose = _facing(upright(pose, joints), joints)
         fault = rest_fault(pose, joints)
         if not fault:
+            if wrong:
+                _log.warning("%s: its first frame was taken for the rest pose. A T-pose (--rest-pose) tells the arms' twist better.", source)
             return pose
         wrong.append(f"{name} {fault}")
     raise BadInput(

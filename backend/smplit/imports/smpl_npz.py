@@ -36,7 +36,7 @@ _OURS = ("contacts", "joint_confidence", "valid", "frame_times", "camera_R", "ca
 _AMASS = ("mocap_frame_rate", "mocap_framerate", "surface_model_type")
 _FAMILIES = {24: "smpl", 22: "smpl", 52: "smplh", 55: "smplx"}  # by number of joints
 # Rest position of the root joint, m, body frame, mean shape: what `trans` is measured from.
-_REST_ROOT = {
+REST_ROOT = {
     "smpl": np.array([-0.0018, -0.2233, 0.0282]), "smplh": np.array([-0.0018, -0.2233, 0.0282]), "smplx": np.array([0.0031, -0.3514, 0.0120])
 }
 _MOST_ANGLE = 30.0  # rad: nobody's joint turns five times around; degrees do
@@ -167,7 +167,7 @@ def _check_units(motion: Motion, source: str) -> None:
 def _stood_up(motion: Motion, family: str, entries: dict[str, np.ndarray], source: str) -> Motion:
     """The motion with Z up. The body turns about its root joint, whose rest position is part of its place:
     place = trans + rest, so the turned trans is turn (trans + rest) - rest."""
-    rest = _REST_ROOT[family]
+    rest = REST_ROOT[family]
     told = next((text(entries[name]) for name in ("up", "up_axis") if name in entries), None)
     axis = up_axis(motion.poses[:, :3], told, any(name in entries for name in _AMASS), source)
     if axis == "z":
