@@ -141,7 +141,7 @@ class Windows:
         pose[:, :, _UPPER] = torch.where(swap[:, None, None, None], pose.roll(1, 0)[:, :, _UPPER], pose[:, :, _UPPER])
         pose, root, contacts = _mirrored(pose, root, contacts, rand.each(0.5))
         shape, targets = self._truth(rand, pose, root, contacts, inside)
-        unseen = rand.each(0.08)
+        unseen = rand.each(0.12)
         seen_pose = _spoilt(rand, _without_legs(pose, targets, unseen), targets)
         valid = inside & ~_gaps(rand, self.frames)
         step = torch.full((self.batch,), 1 / FPS, device=root.device)

@@ -32,9 +32,9 @@ class Trust:
         floor: m, of a foothold's height over the floor.
     """
 
-    velocity: float = 0.4
-    foothold: float = 0.015
-    slide: float = 0.05
+    velocity: float = 0.25
+    foothold: float = 0.02
+    slide: float = 0.06
     jerk: float = 120.0
     height: float = 0.05
     climb: float = 0.1

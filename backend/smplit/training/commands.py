@@ -20,7 +20,7 @@ _TUNING = "tuning"
 
 def train_difftraj(
     data: Path, options: TrainOptions, *, split: Path = OPEN_MOTION, commercial_safe: bool = False, device: str = "cpu",
-    width: int = 128, batch: int = 16, frames: int = 160,
+    width: int = 128, batch: int = 16, frames: int = 160, base_model: Path | None = None,
 ) -> dict:
     """Trains the trajectory network on a motion store; judged on the split's tuning clips on the way.
 
@@ -29,12 +29,14 @@ def train_difftraj(
         split: split file; by default that of the shipped weights.
         commercial_safe: only recordings under `FREE_LICENCES`.
         width, batch, frames: channels of the network, windows in a batch, frames of a window.
+        base_model: weights to go on from.
 
     Returns:
         What was written and on how much was trained.
     """
     import torch
 
+    from smplit.difftraj.predict import TrajectoryPredictor
     from smplit.training.difftraj import DiffTrajRecipe
 
     store = MotionStore.open(data)
@@ -42,7 +44,8 @@ def train_difftraj(
     chosen = [i for i in parts[TRAIN] if not commercial_safe or store.clips[i].licence in FREE_LICENCES]
     judged = parts.get(_TUNING) or parts.get(HELD_OUT, [])
     torch.manual_seed(options.seed)
-    recipe = DiffTrajRecipe(store, chosen, judged, device, width, batch, frames)
+    base = TrajectoryPredictor.load(base_model).network.train() if base_model else None
+    recipe = DiffTrajRecipe(store, chosen, judged, device, width, batch, frames, base=base)
     licences = sorted({store.clips[i].licence for i in chosen})
     card = {
         "data": f"{len(chosen)} clips, {store.hours(chosen):.2f} h", "licences": ", ".join(licences), "device": device,

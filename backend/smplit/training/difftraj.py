@@ -31,6 +31,7 @@ class DiffTrajRecipe:
         train, held_out: clip indices; no clip may be in both.
         quick: how many held-out clips the periodic evaluation looks at, spread evenly.
         frames: window length; batch: windows in a batch.
+        base: a network to go on from; its width counts.
 
     Raises:
         BadInput: a store of another frame rate, nothing to train on, or clips in both parts.
@@ -40,7 +41,7 @@ class DiffTrajRecipe:
 
     def __init__(
         self, store, train: Sequence[int], held_out: Sequence[int], device: str = "cpu", width: int = 160, batch: int = 24,
-        frames: int = 160, quick: int = 40, body: BodyModel | None = None,
+        frames: int = 160, quick: int = 40, body: BodyModel | None = None, base: TrajectoryNetwork | None = None,
     ):
         if abs(store.fps - FPS) > 1e-6:
             raise BadInput(f"'{store.path}' is at {store.fps:g} frames a second.", f"Make it with --fps {FPS:g}.", "wrong_fps")
@@ -54,10 +55,14 @@ class DiffTrajRecipe:
         self.batch = Windows(recordings, _on(own, device), _on(_people(self.body), device), batch, frames)
         self.store, self.held_out = store, list(held_out)
         self.quick = self.held_out[:: max(1, len(self.held_out) // quick)] if quick else []
-        self.model = TrajectoryNetwork(width)
+        self.model = base or TrajectoryNetwork(width)
+        self._begun = base is not None
 
     def prepare(self, generator: torch.Generator) -> None:
-        """Measures the inputs' mean and spread, once, before the first step; a constant channel keeps a spread of 0.05."""
+        """Measures the inputs' mean and spread, once, before the first step; a constant channel keeps a spread of 0.05.
+        A network to go on from keeps those that it knows."""
+        if self._begun:
+            return
         inputs = torch.cat([self.batch(generator)[0].inputs.flatten(0, 1) for _ in range(_STATISTICS_BATCHES)])
         self.model.mean.copy_(inputs.mean(0))
         self.model.std.copy_(inputs.std(0).clamp(min=0.05))
