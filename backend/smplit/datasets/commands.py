@@ -43,6 +43,7 @@ def data_process(
         del shown["dropped_recordings"]
         shown["dropped_by_reason"] = [{"reason": reason, "recordings": count} for reason, count in report["dropped_by_reason"].items()]
         shown["hours_by_licence"] = [{"licence": name, "hours": hours} for name, hours in report["hours_by_licence"].items()]
+        shown = {name: value for name, value in shown.items() if value != []}
     terminal.result(shown, json)
 
 

@@ -42,8 +42,8 @@ class Report:
         for (dataset, part, licence), (clips, hours, planted, frames, levelled, scale) in self._kept.items():
             rows.append({
                 "dataset": dataset, "part": part, "licence": licence, "clips": int(clips), "hours": round(hours, 3),
-                "foot_planted": round(planted / max(frames, 1), 3), "floors_levelled": int(levelled),
-                "path_scale": round(scale / max(frames, 1), 3),
+                "planted": round(planted / max(frames, 1), 3), "levelled": int(levelled),
+                "scale": round(scale / max(frames, 1), 3),
             })
         return rows
 
