@@ -185,6 +185,16 @@ def test_a_body_with_unnamed_expressions_opens_its_jaw_too(world, monkeypatch):
     assert found.jaw[18:23, 0].mean() > 0.1 and np.abs(found.jaw[35:, 0]).max() < 0.1
 
 
+def test_what_a_tiny_face_shows_counts_less(world, fitted):
+    seen = world.seen()
+    middle = seen.face.mean(1, keepdims=True)
+    span = np.linalg.norm(seen.face[:, 33, :2] - seen.face[:, 263, :2], axis=-1).mean()
+    seen.face[:] = middle + 12.0 / span * (seen.face - middle)  # the same in 12 px between the eye corners
+    tiny = fit_face(seen, K, world.body, TIMES)
+    assert world.of(tiny, "mouthSmile").max() < 0.5 * world.of(fitted, "mouthSmile").max()
+    assert tiny.jaw.max() < 0.5 * fitted.jaw.max()
+
+
 def test_an_unseen_face_relaxes_and_comes_back_without_a_pop(world, fitted):
     seen = world.seen()
     seen.face[35:70], seen.face_confidence[35:70] = 0, 0

@@ -27,6 +27,7 @@ _CHUNK = 256  # frames brought into head axes at once: 256 x 468 x 3 numbers are
 _LEAST_CONFIDENCE = 0.2  # below, a frame counts as unseen
 _MISFIT = 0.006  # m: root mean square of what no expression explains at which confidence has fallen to 37 %
 _SMALL_FACE = 24.0  # px between the outer eye corners at which the mesh gets coarse
+_UNREADABLE, _READABLE = 8.0, 40.0  # the same, for expressions: none can be read, and all
 _HEAD_CUTOFF, _BROW_CUTOFF, _EYE_CUTOFF, _MOUTH_CUTOFF = 6.0, 5.0, 12.0, 8.0  # Hz: a blink lasts 0.15 s or more
 _DEPTH_CUTOFF = 3.0  # Hz: heads come nearer slowly, and the mesh's size trembles
 _MIDDLE = [33, 263, 61, 291]  # eyes and mouth: their middle is the face's
@@ -82,7 +83,8 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
     """
     surface = kept_surface(body)
     solver = ExpressionSolver(surface, body.expression_names)
-    confidence = _clean_confidence(landmarks)
+    span = _eye_span(landmarks)
+    confidence = _clean_confidence(landmarks, span)
     seen = confidence > 0
     mouth_covered, eyes_covered = covered(landmarks)
     weights = steadiness(solver)
@@ -94,7 +96,8 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
     confidence = confidence * np.clip((-raw.rotations[:, 2, 2] - 0.1) / 0.4, 0.0, 1.0)  # turned away: half is guessed
     expression = _expressions(raw, solver, seen, body.expression_names)
     jaw = raw.coefficients[:, -1:]
-    lower, upper = confidence * (1.0 - mouth_covered), confidence * (1.0 - eyes_covered)
+    readable = confidence * np.clip((span - _UNREADABLE) / (_READABLE - _UNREADABLE), 0.0, 1.0)
+    lower, upper = readable * (1.0 - mouth_covered), readable * (1.0 - eyes_covered)
     count = len(times)
     expression = _smooth_by_part(expression, body.expression_names, lower, upper, times, solver.named)
     jaw_angle = smooth_at_ease(jaw, lower, times, _MOUTH_CUTOFF, np.zeros(1))
@@ -108,11 +111,15 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
     )
 
 
-def _clean_confidence(landmarks: PersonLandmarks) -> np.ndarray:
+def _eye_span(landmarks: PersonLandmarks) -> np.ndarray:
+    """(N,) px between the outer eye corners."""
+    return np.linalg.norm(np.nan_to_num(landmarks.face[:, 33, :2] - landmarks.face[:, 263, :2]), axis=-1)
+
+
+def _clean_confidence(landmarks: PersonLandmarks, span: np.ndarray) -> np.ndarray:
     confidence = np.nan_to_num(np.array(landmarks.face_confidence, np.float64))
     confidence[~np.isfinite(landmarks.face.sum((1, 2))) | (confidence < _LEAST_CONFIDENCE)] = 0.0
-    size = np.linalg.norm(np.nan_to_num(landmarks.face[:, 33, :2] - landmarks.face[:, 263, :2]), axis=-1)
-    return confidence * np.clip(size / _SMALL_FACE, 0.0, 1.0)
+    return confidence * np.clip(span / _SMALL_FACE, 0.0, 1.0)
 
 
 def _solve(
