@@ -268,7 +268,8 @@ class _Log:
             writer.writerow([step, *(f"{value:.6g}" for value in values.values())])
         if self._board:
             for key, value in values.items():
-                self._board.add_scalar(f"{name.removesuffix('.csv')}/{key}", value, step)
+                if value == value:  # a figure that the data could not give
+                    self._board.add_scalar(f"{name.removesuffix('.csv')}/{key}", value, step)
 
     def close(self) -> None:
         if self._board:
