@@ -16,6 +16,7 @@ from smplit.training.trainer import TrainOptions, train
 
 FREE_LICENCES = ("CMU-free", "MIT")  # of recordings that weights for commercial use may be trained on
 _TUNING = "tuning"
+_SHOWN = 12  # clips of long paths whose pictures are drawn
 
 
 def train_difftraj(
@@ -83,18 +84,20 @@ def eval_difftraj(
         raise BadInput(f"'{data}' has no clips of the part '{part}'.", f"Choose another part of {split.name}.", "no_clips")
     file = weights_file(weights)
     body = BodyModel.load(device=device)
-    candidates = Candidates(TrajectoryPredictor.load(file, body, device), body)
+    predictor = TrajectoryPredictor.load(file, body, device)
+    candidates = Candidates(predictor, body)
     report: dict = {"weights": file.name, "part": part, "clips": []}
     for label, noise in (("clean", CLEAN), ("noisy", NOISY)):
         rows = evaluate(candidates, store, clips, noise, seed)
         report[label] = summary(rows)
         report["clips"] += [row | {"noise": label} for row in rows]
-    report["frame_rates"] = _frame_rates(candidates, store, _travelling(report["clips"], store, clips, 12))
+    shown = _travelling(report["clips"], store, clips, _SHOWN)
+    report["frame_rates"] = _frame_rates(Candidates(predictor, body, ("ours",)), store, shown)
     output.mkdir(parents=True, exist_ok=True)
     with whole_file(output / "report.json") as temporary:
         temporary.write_text(json.dumps(report, indent=1))
     if pictures:
-        draw_paths(candidates, store, _travelling(report["clips"], store, clips, 12), output / "paths.png")
+        draw_paths(candidates, store, shown, output / "paths.png")
     return report
 
 
