@@ -128,5 +128,5 @@ def draw_paths(candidates, store: MotionStore, clips: Sequence[int], picture: Pa
         true = clip.motion()
         paths = {"true": np.asarray(true.trans)}
         paths |= {name: motion.trans for name, motion in candidates(true).items() if name != "ours, legs as given"}
-        panels[f"{clip.info.part}: {clip.info.label or clip.info.name} ({clip.info.style or clip.info.subject})"[:60]] = paths
+        panels[f"{clip.info.name.split('/')[-1]}\n{clip.info.label} ({clip.info.style or clip.info.subject}), {len(clip) / clip.fps:.0f} s"] = paths
     top_views(panels, picture)
