@@ -12,7 +12,7 @@ import numpy as np
 from smplit.datasets.split import HELD_OUT, OPEN_MOTION, TRAIN, Split
 from smplit.datasets.store import MotionStore
 from smplit.errors import BadInput
-from smplit.training.trainer import TrainOptions, train
+from smplit.training.trainer import TrainOptions, train, worker_device
 
 FREE_LICENCES = ("CMU-free", "MIT")  # of recordings that weights for commercial use may be trained on
 _TUNING = "tuning"
@@ -40,6 +40,7 @@ def train_difftraj(
     from smplit.difftraj.predict import TrajectoryPredictor
     from smplit.training.difftraj import DiffTrajRecipe
 
+    device = worker_device(device)
     store = MotionStore.open(data)
     parts = Split.load(split).indices(store)
     chosen = [i for i in parts[TRAIN] if not commercial_safe or store.clips[i].licence in FREE_LICENCES]

@@ -3,7 +3,7 @@
 
 A recipe brings what differs between models:
 
-- `model`: the network; `prepare(generator)`: what must be measured before the first step
+- `model`: the network; `device`: where it and its batches live; `prepare(generator)`: what must be measured before the first step
 - `batch(generator)`: one batch, made on the device
 - `loss(model, batch)`: named parts whose sum is minimised
 - `evaluate(model)`: named figures on held-out data
@@ -93,7 +93,7 @@ def train(recipe: Recipe, options: TrainOptions, card: dict[str, str] | None = N
     Raises:
         BadInput: the folder holds another run, or there is nothing to resume.
     """
-    rank, workers, device = _join(recipe.device)
+    rank, workers, device = *_join(recipe.device), recipe.device
     folder = Path(options.save_dir)
     saved = folder / "training.pt"
     _check_folder(saved, options)
@@ -123,8 +123,9 @@ def train(recipe: Recipe, options: TrainOptions, card: dict[str, str] | None = N
         while step < options.steps and not stop.asked:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, options)
+            batch = recipe.batch(generator)  # kinematics need all their digits
             with half:
-                parts = recipe.loss(parallel, recipe.batch(generator))
+                parts = recipe.loss(parallel, batch)
             loss = torch.stack(list(parts.values())).sum()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -182,17 +183,20 @@ def averaged(model: nn.Module, average: dict[str, Tensor]) -> Iterator[None]:
         model.train()
 
 
-def _join(device: str) -> tuple[int, int, str]:
-    """Rank, number of workers and device: torchrun's, or 0, 1 and the device asked for."""
+def worker_device(device: str) -> str:
+    """The device of this process: under torchrun every worker has a GPU of its own."""
+    return f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" and "LOCAL_RANK" in os.environ else device
+
+
+def _join(device: str) -> tuple[int, int]:
+    """Rank and number of workers: torchrun's, or 0 and 1."""
     workers = int(os.environ.get("WORLD_SIZE", "1"))
     if workers == 1:
-        return 0, 1, device
-    rank, local = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
-    cuda = device.startswith("cuda")
-    if cuda:
-        torch.cuda.set_device(local)
-    dist.init_process_group("nccl" if cuda else "gloo")
-    return rank, workers, f"cuda:{local}" if cuda else device
+        return 0, 1
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    return dist.get_rank(), workers
 
 
 def _gathered(state: Tensor, workers: int) -> list[Tensor]:
