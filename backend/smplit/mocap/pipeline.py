@@ -171,7 +171,7 @@ def _orient_extremities(person: _Person, body: BodyModel, options: CaptureOption
         wrists = (person.hands.wrist_rotations, person.hands.confidence)
     if options.face != "none":
         person.face = fit_face(person.landmarks, person.camera.K, body, person.times)
-        head = (person.face.head_rotation, person.face.confidence)
+        head = (person.face.head_rotation, person.face.head_place, person.face.confidence)
     return wrists, head
 
 

@@ -39,6 +39,7 @@ _PRECONDITION = 0.05  # s
 _GUESS_CUTOFF = 4.0  # Hz, of the first guess when nothing is fitted
 _LEG_LANDMARKS = [23, 24, 25, 26, 27, 28]  # BlazePose hips, knees, ankles
 _BELOW_THE_HIPS, _LEGS_GUESSED = slice(25, 33), 0.1  # BlazePose knees to toes, and the mean trust below which all are guesses
+_FACE, _HIPS = list(range(11)), [23, 24]  # of BlazePose
 _PRIOR_EVERY = 15  # steps between two choices of each frame's component of the pose prior
 
 
@@ -80,7 +81,9 @@ class _Targets:
     wrists: Tensor | None
     wrist_weights: Tensor | None
     heads: Tensor | None
+    head_places: Tensor | None
     head_weights: Tensor | None
+    head_alone: Tensor
 
     def window(self, frames: slice) -> _Targets:
         def cut(value):
@@ -122,7 +125,7 @@ class BodyFitter:
         times: np.ndarray,
         body: BodyModel,
         wrists: tuple[np.ndarray, np.ndarray] | None = None,
-        head: tuple[np.ndarray, np.ndarray] | None = None,
+        head: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
         sigmas: Sigmas | None = None,
         check: Callable[[int, int], None] = lambda done, total: None,
     ):
@@ -132,7 +135,7 @@ class BodyFitter:
             camera: rotation (N,3,3) of exactly those frames.
             times: (N,) s.
             wrists: palm orientations (N,2,3,3) in camera axes and their trust (N,2).
-            head: head orientations (N,3,3) in camera axes and their trust (N,).
+            head: head orientations (N,3,3) and places (N,3) m in camera axes, and their trust (N,).
             check: called with (iterations done, total); may raise `Cancelled`.
         """
         self.body, self.camera, self.landmarks, self.check = body, camera, landmarks, check
@@ -148,6 +151,13 @@ class BodyFitter:
         self.widths = energy.rest_widths(self.sigmas, self.legs_seen)
         self.times = torch.as_tensor(np.asarray(times - times[0], np.float32))
         self.wrists, self.head = wrists, head
+        # Of a close-up the detector invents shoulders at the picture's rim, and puts ears and eyes too low: there the
+        # face's mesh says where the head is.
+        self.head_alone = torch.zeros(len(times))
+        if head is not None:
+            self.head_alone = (1.0 - self.trust[:, _HIPS].mean(1)) * torch.as_tensor(head[2], dtype=torch.float32)
+        self.shown = self.trust.clone()
+        self.shown[:, _FACE] *= (1.0 - 0.8 * self.head_alone)[:, None]
         self.to_first = torch.as_tensor(np.transpose(camera.rotation, (0, 2, 1)), dtype=torch.float32)
         self.place_camera(camera.centre)
         self.K = torch.as_tensor(camera.K, dtype=torch.float32)
@@ -176,15 +186,16 @@ class BodyFitter:
         ends = self.turned[:, used]
         limb = ends[:, self.pairs[:, 1]] - ends[:, self.pairs[:, 0]]
         directions = torch.nn.functional.normalize(limb, dim=-1)
-        weights = self.trust[:, used] * self.points.trust
+        weights = self.shown[:, used] * self.points.trust
         direction_weights = torch.minimum(weights[:, self.pairs[:, 0]], weights[:, self.pairs[:, 1]])
         as_tensor = lambda array: None if array is None else torch.as_tensor(np.asarray(array, np.float32))
         wrists, wrist_weights = self.wrists or (None, None)
-        heads, head_weights = self.head or (None, None)
+        heads, head_places, head_weights = self.head or (None, None, None)
         return _Targets(
             self.pixels[:, used], weights, self.trust[:, _LEG_LANDMARKS].sqrt().mean(1), directions, direction_weights,
             self.times, self.to_first, self.centre, self.K,
-            as_tensor(wrists), as_tensor(wrist_weights), as_tensor(heads), as_tensor(head_weights),
+            as_tensor(wrists), as_tensor(wrist_weights), as_tensor(heads), as_tensor(head_places), as_tensor(head_weights),
+            self.head_alone,
         )
 
     def _tick(self) -> None:
@@ -329,7 +340,9 @@ class BodyFitter:
             off = energy.geodesic_squared(rotations[:, 20:22], targets.wrists)
             total = total + (targets.wrist_weights * off).sum() / s.wrist**2
         if targets.heads is not None:
-            total = total + (targets.head_weights * energy.geodesic_squared(rotations[:, 15], targets.heads)).sum() / s.head**2
+            trust = targets.head_weights / s.head**2 + targets.head_alone / s.head_alone**2
+            total = total + (trust * energy.geodesic_squared(rotations[:, 15], targets.heads)).sum()
+            total = total + (targets.head_alone * energy.head_place(joints[:, 15] + trans, targets.head_places, s)).sum()
         if self.up is not None:
             total = total + energy.imbalance(joints @ targets.to_first.transpose(1, 2), self.up, targets.legs, s)
         if len(trans) < 3:

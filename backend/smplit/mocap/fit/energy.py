@@ -41,6 +41,9 @@ class Sigmas:
     balance: float = 0.06  # m, horizontal distance of the mean centre of mass from the feet
     wrist: float = 0.25  # rad, hand landmarks' palm orientation
     head: float = 0.15  # rad, face landmarks' head orientation
+    head_alone: float = 0.05  # rad, the same in a close-up
+    head_aside: float = 0.005  # m, face landmarks' head place square to the line of sight
+    head_depth: float = 0.06  # of the depth: how much sizes of faces differ
 
 
 # How far each joint usually bends from rest, rad (one number per joint: the prior's width).
@@ -141,6 +144,12 @@ def imbalance(joints: Tensor, up: Tensor, legs: Tensor, sigmas: Sigmas) -> Tenso
     mean = (trust[:, None] * (rise - (rise @ up)[:, None] * up)).sum(0) / trust.sum().clamp(min=1e-3)
     # All frames together say one thing: it counts as half as many observations.
     return (mean**2).sum() / sigmas.balance**2 * 0.5 * trust.sum()
+
+
+def head_place(head: Tensor, place: Tensor, sigmas: Sigmas) -> Tensor:
+    """(T,3) m head joint against where the face is seen, both in camera axes -> (T,)."""
+    aside = place[:, 2:] * (head[:, :2] / head[:, 2:].clamp(min=0.1) - place[:, :2] / place[:, 2:])
+    return (aside**2).sum(-1) / sigmas.head_aside**2 + (head[:, 2] / place[:, 2] - 1.0) ** 2 / sigmas.head_depth**2
 
 
 def geodesic_squared(rotation: Tensor, target: Tensor) -> Tensor:
