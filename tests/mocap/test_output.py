@@ -57,7 +57,7 @@ def test_estimators_that_are_not_there_yet_are_named_with_what_to_use(name, valu
 
 
 def test_unknown_option_names_list_the_known_ones():
-    with pytest.raises(BadInput, match="peple.*Known options:.*people"):
+    with pytest.raises(BadInput, match=r"peple.*Known options:.*people"):
         CaptureOptions.from_dict({"peple": "all"})
 
 

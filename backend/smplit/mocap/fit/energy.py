@@ -148,8 +148,9 @@ def imbalance(joints: Tensor, up: Tensor, legs: Tensor, sigmas: Sigmas) -> Tenso
 
 def head_place(head: Tensor, place: Tensor, sigmas: Sigmas) -> Tensor:
     """(T,3) m head joint against where the face is seen, both in camera axes -> (T,)."""
-    aside = place[:, 2:] * (head[:, :2] / head[:, 2:].clamp(min=0.1) - place[:, :2] / place[:, 2:])
-    return (aside**2).sum(-1) / sigmas.head_aside**2 + (head[:, 2] / place[:, 2] - 1.0) ** 2 / sigmas.head_depth**2
+    depth = place[:, 2:].clamp(min=0.1)  # a frame without a face has none, and no weight
+    aside = depth * head[:, :2] / head[:, 2:].clamp(min=0.1) - place[:, :2]
+    return (aside**2).sum(-1) / sigmas.head_aside**2 + (head[:, 2] / depth[:, 0] - 1.0) ** 2 / sigmas.head_depth**2
 
 
 def geodesic_squared(rotation: Tensor, target: Tensor) -> Tensor:
