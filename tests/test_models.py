@@ -18,7 +18,7 @@ def test_every_shipped_model_is_intact():
 
 def test_a_missing_model_is_named_with_where_it_was_looked_for(monkeypatch, tmp_path):
     monkeypatch.setattr(models, "folders", lambda: [tmp_path])
-    with pytest.raises(MissingModel, match="hand_full.onnx") as error:
+    with pytest.raises(MissingModel, match=r"hand_full\.onnx") as error:
         models.find("hand")
     assert str(tmp_path) in str(error.value) and "Install SMPLit again" in error.value.remedy and error.value.exit_code == 2
 

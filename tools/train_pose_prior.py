@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 from sklearn.mixture import GaussianMixture
+from truth_clips.clips import SETS
 
 from smplit.axes import matrix_from_axis_angle
 from smplit.body.model import BodyModel
 from smplit.datasets.bvh import read_bvh
 from smplit.datasets.retarget import Retargeter, TargetBody
 from smplit.mocap.fit.pose_prior import JOINTS
-from truth_clips.clips import SETS
 
 # Free to use and to redistribute what is learned from them. The 13-joint sets (no spine, no
 # collars) would teach that spines never bend.

@@ -14,7 +14,7 @@ from smplit.body.kinematics import joint_transforms
 from smplit.body.model import SURFACE_POINTS, BodyModel
 from smplit.mocap.fit import body_fit
 from smplit.mocap.fit.body_fit import BodyFitter
-from smplit.mocap.fit.points import BLAZEPOSE_NAMES
+from smplit.mocap.fit.points import BLAZEPOSE_NAMES, sole_points
 from smplit.mocap.fit.pose_prior import PosePrior
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.motion import JOINT_NAMES
@@ -157,3 +157,13 @@ def test_the_pose_prior_prefers_what_people_do():
     assert float(near_standing.distance(posed(("head", 1, 2.8)))) > 3 * standing  # a head turned backwards
     step = posed(("left_hip", 0, -0.5), ("left_knee", 0, 0.8))
     assert float(prior.choose(step).distance(step)) < 2 * standing
+
+
+@pytest.mark.parametrize("beta", [-2.0, 0.0, 2.0])
+def test_sole_points_lie_on_the_ground_that_the_body_of_any_shape_stands_on(body, beta):
+    betas = torch.zeros(10)
+    betas[0] = beta
+    rest = body.rest_joints(betas)
+    soles = sole_points(body, betas).positions(torch.eye(3).expand(1, 22, 3, 3), rest[None, :22])
+    standing = body.vertices(np.zeros((1, 165), np.float32), np.zeros((1, 3), np.float32), betas.numpy())[0, :, 1].min()
+    assert np.abs(soles[0, :, 1].numpy() - standing).max() < 0.003

@@ -82,6 +82,7 @@ def test_frames_without_a_face_do_not_spoil_the_others(body):
     camera = CameraMotion(np.tile(np.eye(3), (FRAMES, 1, 1)), "static", K, "given", np.zeros(FRAMES))
     place, trust = np.tile([0.0, 0.0, DISTANCE], (FRAMES, 1)), np.ones(FRAMES)
     place[10:15], trust[10:15] = 0.0, 0.0
-    found = heads(body, BodyFitter(close_up(body), camera, np.arange(FRAMES) / FPS, body, head=(np.tile(UPSIDE, (FRAMES, 1, 1)), place, trust)).fit_view())
+    face = (np.tile(UPSIDE, (FRAMES, 1, 1)), place, trust)
+    found = heads(body, BodyFitter(close_up(body), camera, np.arange(FRAMES) / FPS, body, head=face).fit_view())
     assert np.isfinite(found).all()
     assert np.abs(found[:, 2] / DISTANCE - 1).max() < 0.1

@@ -122,8 +122,9 @@ def sole_points(model: BodyModel, betas: Tensor) -> SolePoints:
     rest, surface = model.rest_joints(betas), model.rest_surface_points(betas)
     names = list(SURFACE_POINTS)
     feet = [names.index(n) for n in ("left_heel", "right_heel", "left_big_toe", "right_big_toe")]
-    # The lowest of heels and toes, less the toe vertex's height above the sole.
-    sole = surface[feet, 1].min() - 0.01
+    # The lowest of heels and toes, less how high the mean shape's lies over its own lowest vertex.
+    above = model.rest_surface_points()[feet, 1].min() - model.v_template[:, 1].min()
+    sole = surface[feet, 1].min() - above
     joints, offsets = [], []
     for joint_name, point in _SOLES:
         joint = JOINT_NAMES.index(joint_name)
