@@ -210,11 +210,8 @@ def test_hypotheses_are_others_every_time_and_the_same_for_a_seed(stroll, body, 
         ask(samples=-1)
 
 
-def test_hypotheses_differ_little_where_feet_stand_and_much_where_no_legs_are_seen(stroll, body):
-    poses = np.array(stroll.motion.poses)
-    poses[:, 3:66] = 0
-    spread = []
-    for motion in (on_the_spot(stroll), replace(on_the_spot(stroll), poses=poses)):
-        ends = np.stack([m.trans[-1, :2] for m in trajectories(motion, samples=6, body=body, lock_feet=False)])
-        spread.append(np.linalg.norm(ends - ends.mean(0), axis=1).mean())
-    assert spread[0] < 0.15 and spread[1] > 1.5 * spread[0]
+def test_hypotheses_of_a_walk_stay_close_to_where_its_feet_lead(stroll, body):
+    ends = np.stack([m.trans[-1, :2] for m in trajectories(on_the_spot(stroll), samples=6, body=body)])
+    true = (stroll.motion.trans[-1] - stroll.motion.trans[0])[:2]
+    assert np.linalg.norm(ends - ends[0], axis=1)[1:].min() > 1e-4
+    assert np.linalg.norm(ends - true, axis=1).max() < 0.05 * 6.0

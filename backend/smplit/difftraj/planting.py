@@ -15,7 +15,8 @@ from smplit.mocap.world import foot_lock
 from smplit.motion import BODY_JOINTS, PARENTS, joint_transforms
 
 _LEGS = [i for i, name in enumerate(BODY_JOINTS) if any(part in name for part in ("hip", "knee", "ankle"))]
-_STEADY = 0.06  # s: a standing foot's direction is averaged over about this time
+_STEADY = 0.08  # s: a standing foot's direction is averaged over about this time
+_TREMBLE = 0.04  # rad: change of turn from frame to frame from which on a foot trembles
 _SOFT = 0.04  # s: how fast that sets in
 _PLANTED = 0.5
 
@@ -56,7 +57,7 @@ def plant_feet(
 
 
 def _steadied(rotations: np.ndarray, stands: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """(T,3,3), averaged over time while the foot stands (T,) 0..1, and only over frames in which it does."""
+    """(T,3,3), averaged over time while the foot stands (T,) 0..1, only over frames in which it does, and the more it trembles."""
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
     weight = np.where(stands > _PLANTED, stands, 0.0)
     if not weight.any() or step <= 0:
@@ -67,5 +68,8 @@ def _steadied(rotations: np.ndarray, stands: np.ndarray, times: np.ndarray) -> n
             quaternions[t] *= -1
     blur = lambda values, seconds: gaussian_filter1d(values, seconds / step, axis=0, mode="nearest")
     mean = blur(quaternions * weight[:, None], _STEADY) / np.maximum(blur(weight, _STEADY), 1e-6)[:, None]
-    share = (blur(weight, _SOFT) * (weight > 0))[:, None]
+    bend = np.zeros(len(quaternions))
+    bend[1:-1] = ((2 * np.diff(quaternions, 2, axis=0)) ** 2).sum(-1)  # rad2: of rolling feet small, of noise large
+    trembling = np.median(bend[weight > 0])  # a roll passes, noise stays
+    share = (blur(weight, _SOFT) * (weight > 0) * trembling / (trembling + _TREMBLE**2))[:, None]
     return matrix_from_axis_angle(axis_angle_from_quaternion(quaternions + share * (mean - quaternions)))
