@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
@@ -25,6 +25,7 @@ from smplit.difftraj.features import FOOT_JOINTS, JOINTS, BodyShape, posed, see,
 from smplit.difftraj.network import MARGIN, TrajectoryNetwork
 from smplit.difftraj.planting import plant_feet
 from smplit.errors import BadInput
+from smplit.export.whole_file import whole_file
 from smplit.motion import Motion
 
 FORMAT = "smplit-difftraj-1"
@@ -140,11 +141,9 @@ def _above_ground(body: BodyModel) -> np.ndarray:
 
 def save_weights(network: TrajectoryNetwork, path: Path, card: dict[str, str]) -> None:
     """Half precision safetensors; `card` (data, licence ...) goes into the metadata."""
-    from safetensors.torch import save_file
-
     entries = {name: value.detach().cpu().half().contiguous() for name, value in network.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(entries, path, {"format": FORMAT, "width": str(network.width), "card": json.dumps(card, sort_keys=True)})
+    with whole_file(path) as temporary:
+        save_file(entries, temporary, {"format": FORMAT, "width": str(network.width), "card": json.dumps(card, sort_keys=True)})
 
 
 def even_times(times: np.ndarray) -> tuple[np.ndarray, float]:
