@@ -12,8 +12,10 @@ from scipy.spatial.transform import Rotation
 from smplit.body.model import BodyModel
 from smplit.datasets.store import Clip, ClipInfo, MotionStore, write_store
 from smplit.difftraj import augment
-from smplit.difftraj.augment import Recordings, Windows, blend, matrices, multiply, quaternion_from_axis_angle
+from smplit.difftraj.augment import Recordings, Windows
 from smplit.difftraj.features import BodyShape, posed, turn_level
+from smplit.difftraj.quaternions import blend, matrices, multiply, quaternion_from_axis_angle
+from smplit.difftraj.random_batch import RandomBatch
 from smplit.training.difftraj import losses
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -63,8 +65,8 @@ def test_a_planted_foot_stays_put_on_every_body_mirrored_and_at_every_speed(body
 
 
 def test_without_changes_the_truth_is_the_recordings_own_path(body, recordings, unspoilt, monkeypatch):
-    monkeypatch.setattr(augment._Random, "each", lambda self, chance: torch.zeros(self.batch, dtype=torch.bool))
-    monkeypatch.setattr(augment._Random, "coin", lambda self, chance: False)
+    monkeypatch.setattr(RandomBatch, "each", lambda self, chance: torch.zeros(self.batch, dtype=torch.bool))
+    monkeypatch.setattr(RandomBatch, "coin", lambda self, chance: False)
     _, truth = Windows(recordings, BodyShape.of(body), other_people(body), 8, 60)(torch.Generator().manual_seed(1))
     leg = float(BodyShape.of(body).leg)
     world = turn_level(truth.velocity, truth.heading) * leg

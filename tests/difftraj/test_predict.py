@@ -12,7 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from smplit.body.model import BodyModel
 from smplit.difftraj.network import MARGIN, TrajectoryNetwork
-from smplit.difftraj.predict import TrajectoryPredictor, add_trajectory, even_times, resampled, save_weights, trajectories
+from smplit.difftraj.predict import add_trajectory, even_times, resampled, trajectories
+from smplit.difftraj.predictor import TrajectoryPredictor, save_weights
 from smplit.errors import BadInput
 from smplit.motion import joint_transforms
 

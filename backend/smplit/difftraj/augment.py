@@ -9,13 +9,14 @@ that sees the path more or less well. What is to be predicted is never spoilt.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from smplit.difftraj.features import FOOT_JOINTS, JOINTS, BodyShape, Seen, heading, posed, see, steps, turn_level
+from smplit.difftraj.quaternions import blend, matrices, multiply, quaternion_from_axis_angle
+from smplit.difftraj.random_batch import RandomBatch
 from smplit.motion import BODY_JOINTS
 
 FPS = 30.0  # of the network: any other rate is resampled by time, before and after
@@ -88,35 +89,6 @@ class Recordings:
         return pose, between(self.root), between(self.contacts)
 
 
-def quaternion_from_axis_angle(vectors: Tensor) -> Tensor:
-    """(...,3) rad -> (...,4) w, x, y, z."""
-    angle = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
-    return torch.cat([torch.cos(angle / 2), vectors * 0.5 * torch.sinc(angle / (2 * torch.pi))], -1)
-
-
-def multiply(a: Tensor, b: Tensor) -> Tensor:
-    """Quaternion product (...,4): first `b`, then `a`."""
-    w, v = a[..., :1], a[..., 1:]
-    x, u = b[..., :1], b[..., 1:]
-    return torch.cat([w * x - (v * u).sum(-1, keepdim=True), w * u + x * v + torch.linalg.cross(v, u)], -1)
-
-
-def blend(a: Tensor, b: Tensor, part: Tensor) -> Tensor:
-    """Normalised linear blend of quaternions (...,4), the short way; neighbours in time are close enough for it."""
-    b = torch.where((a * b).sum(-1, keepdim=True) < 0, -b, b)
-    return torch.nn.functional.normalize(torch.lerp(a, b, part), dim=-1)
-
-
-def matrices(quaternions: Tensor) -> Tensor:
-    """(...,4) unit w, x, y, z -> (...,3,3)."""
-    w, x, y, z = quaternions.unbind(-1)
-    return torch.stack([
-        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
-    ], -1).unflatten(-1, (3, 3))
-
-
 class Windows:
     """`Windows(recordings, body, shapes)(generator)` -> one batch of `Seen` and `Targets`.
 
@@ -131,7 +103,7 @@ class Windows:
         self.batch, self.frames = batch, frames
 
     def __call__(self, generator: torch.Generator) -> tuple[Seen, Targets]:
-        rand = _Random(generator, self.batch)
+        rand = RandomBatch(generator, self.batch)
         clips, time = self._when(rand)
         pose, root, contacts = self.recordings.at(clips, time)
         if rand.coin(0.2):  # filmed at 12 to 29 frames a second, by whole batches: it costs another look-up
@@ -148,7 +120,7 @@ class Windows:
         camera = _camera(rand, targets, shape, unseen)
         return see(matrices(seen_pose), shape, step, valid, camera), targets
 
-    def _when(self, rand: _Random) -> tuple[Tensor, Tensor]:
+    def _when(self, rand: RandomBatch) -> tuple[Tensor, Tensor]:
         """Clips (B,) and times (B,T) in frames: windows reach over a clip's ends by up to a quarter."""
         clips = torch.multinomial(self.recordings.weight, self.batch, True, generator=rand.generator)
         speed = torch.exp(rand.uniform(-0.25, 0.25) * rand.each(0.5))
@@ -158,14 +130,14 @@ class Windows:
         first = torch.where(room > 0, rand.uniform(0, 1) * room - over, rand.uniform(0, 1) * room)
         return clips, first[:, None] + torch.arange(self.frames, device=first.device) * speed[:, None]
 
-    def _sparse(self, rand: _Random, clips: Tensor, time: Tensor) -> Tensor:
+    def _sparse(self, rand: RandomBatch, clips: Tensor, time: Tensor) -> Tensor:
         stride = 30.0 / rand.uniform(12, 29)[:, None]
         phase = rand.uniform(0, 1)[:, None] * stride
         before = ((time - phase) / stride).floor() * stride + phase
         poses = [self.recordings.at(clips, moment)[0] for moment in (before, before + stride)]
         return blend(*poses, ((time - before) / stride)[..., None, None])
 
-    def _truth(self, rand: _Random, pose: Tensor, root: Tensor, contacts: Tensor, inside: Tensor) -> tuple[BodyShape, Targets]:
+    def _truth(self, rand: RandomBatch, pose: Tensor, root: Tensor, contacts: Tensor, inside: Tensor) -> tuple[BodyShape, Targets]:
         """Another body's bones, and its path: whatever the standing foot did, it still does."""
         rotations = matrices(pose)
         pick = (rand.many() * len(self.shapes.bones)).long()
@@ -211,7 +183,7 @@ def _without_legs(pose: Tensor, targets: Targets, which: Tensor) -> Tensor:
     return torch.where(which[:, None, None, None], gone, pose)
 
 
-def _spoilt(rand: _Random, pose: Tensor, targets: Targets) -> Tensor:
+def _spoilt(rand: RandomBatch, pose: Tensor, targets: Targets) -> Tensor:
     """Joint noise, white and smooth; a yaw that drifts; an up that leans, which `targets.tilt` then tells."""
     frames = pose.shape[1]
     size = (rand.uniform(0, 1.5) * rand.each(0.65))[:, None, None, None] * _JOINT_NOISE
@@ -227,7 +199,7 @@ def _spoilt(rand: _Random, pose: Tensor, targets: Targets) -> Tensor:
     return torch.cat([root[:, :, None], spoilt[:, :, 1:]], 2)
 
 
-def _gaps(rand: _Random, frames: int) -> Tensor:
+def _gaps(rand: RandomBatch, frames: int) -> Tensor:
     """(B,T) bool: frames that are missing: a stretch of up to half a second in a quarter of the windows, and single ones."""
     at = torch.arange(frames, device=rand.device)
     first, length = rand.uniform(0, frames), rand.uniform(1, 15) * rand.each(0.25)
@@ -236,7 +208,7 @@ def _gaps(rand: _Random, frames: int) -> Tensor:
     return stretch | single
 
 
-def _camera(rand: _Random, targets: Targets, shape: BodyShape, needed: Tensor) -> Tensor:
+def _camera(rand: RandomBatch, targets: Targets, shape: BodyShape, needed: Tensor) -> Tensor:
     """(B,T,3): a velocity in m/s, world axes, as a camera sees it, and its confidence; absent in four of five windows,
     but for most of those whose legs are not seen, `needed` (B,)."""
     world = turn_level(targets.velocity, targets.heading) * shape.leg[:, None, None]
@@ -247,36 +219,3 @@ def _camera(rand: _Random, targets: Targets, shape: BodyShape, needed: Tensor) -
     there = (rand.each(0.2) | (needed & rand.each(0.7)))[:, None] & ~_gaps(rand, frames)
     confidence = (1 - 0.9 * doubt).expand(-1, frames, -1) * there[..., None]
     return torch.cat([world * scale + error, confidence], -1)
-
-
-class _Random:
-    """Random numbers of a batch, drawn where the generator lives: on the training device."""
-
-    def __init__(self, generator: torch.Generator, batch: int):
-        self.generator, self.device, self.batch = generator, generator.device, batch
-
-    def many(self, *shape: int) -> Tensor:
-        """(B,*shape) in 0..1"""
-        return torch.rand(self.batch, *shape, generator=self.generator, device=self.device)
-
-    def uniform(self, low: float, high: float) -> Tensor:
-        """(B,)"""
-        return low + (high - low) * self.many()
-
-    def each(self, chance: float) -> Tensor:
-        """(B,) bool"""
-        return self.many() < chance
-
-    def coin(self, chance: float) -> bool:
-        return bool(torch.rand(1, generator=self.generator, device=self.device) < chance)
-
-    def normal(self, *shape: int) -> Tensor:
-        """(B,*shape)"""
-        return torch.randn(self.batch, *shape, generator=self.generator, device=self.device)
-
-    def smooth(self, frames: int, *shape: int) -> Tensor:
-        """(B,T,*shape): unit variance, waves of a third of a second and longer."""
-        knots = max(2, frames // 8)
-        values = self.normal(math.prod(shape), knots)
-        values = torch.nn.functional.interpolate(values, size=frames, mode="linear", align_corners=True)
-        return values.transpose(1, 2).reshape(self.batch, frames, *shape) * 1.22  # a line between knots has 2/3 of their variance

@@ -18,7 +18,8 @@ from scipy.ndimage import gaussian_filter1d
 from smplit.axes import axis_angle_from_matrix, matrix_from_axis_angle
 from smplit.body.model import BodyModel
 from smplit.difftraj.features import FOOT_JOINTS, JOINTS, BodyShape, posed
-from smplit.difftraj.predict import Path3D, TrajectoryPredictor, even_times, placed, resampled
+from smplit.difftraj.predict import even_times, placed, resampled
+from smplit.difftraj.predictor import Path3D, TrajectoryPredictor
 from smplit.evaluation import metrics
 from smplit.motion import Motion, joint_transforms
 

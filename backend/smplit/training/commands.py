@@ -37,7 +37,7 @@ def train_difftraj(
     """
     import torch
 
-    from smplit.difftraj.predict import TrajectoryPredictor
+    from smplit.difftraj.predictor import TrajectoryPredictor
     from smplit.training.difftraj import DiffTrajRecipe
 
     device = worker_device(device)
@@ -75,7 +75,8 @@ def eval_difftraj(
     import json
 
     from smplit.body.model import BodyModel
-    from smplit.difftraj.predict import TrajectoryPredictor, weights_file
+    from smplit.difftraj.predict import weights_file
+    from smplit.difftraj.predictor import TrajectoryPredictor
     from smplit.evaluation.trajectory import CLEAN, NOISY, Candidates, evaluate, summary
     from smplit.export.whole_file import whole_file
 

@@ -13,7 +13,7 @@ from smplit.body.model import BodyModel
 from smplit.difftraj.augment import FPS, Recordings, Targets, Windows
 from smplit.difftraj.features import BodyShape, Seen, turn_level
 from smplit.difftraj.network import Answer, TrajectoryNetwork, Trial
-from smplit.difftraj.predict import TrajectoryPredictor, save_weights
+from smplit.difftraj.predictor import TrajectoryPredictor, save_weights
 from smplit.errors import BadInput
 from smplit.evaluation.trajectory import CLEAN, NOISY, Candidates, evaluate, summary
 
