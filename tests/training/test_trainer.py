@@ -104,3 +104,23 @@ def test_curves_of_a_run_are_drawn(whole_run, tmp_path):
     assert picture is not None and (picture < 250).mean() > 0.01
     with pytest.raises(BadInput, match="no figures"):
         plot_runs([tmp_path], tmp_path / "none.png")
+
+
+def test_a_run_that_is_told_to_stop_saves_what_it_has(store, tmp_path):
+    import os
+    import signal
+
+    stopping = recipe(store)
+    make_batch, made = stopping.batch, []
+
+    def batch(generator):
+        made.append(1)
+        if len(made) == 25:  # 20 batches measure the inputs
+            os.kill(os.getpid(), signal.SIGTERM)
+        return make_batch(generator)
+
+    stopping.batch = batch
+    before = signal.getsignal(signal.SIGTERM)
+    train(stopping, options(tmp_path, 100))
+    assert state(tmp_path)["step"] == 5 and (tmp_path / "weights.safetensors").is_file()
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -21,6 +21,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -117,9 +118,8 @@ def train(recipe: Recipe, options: TrainOptions, card: dict[str, str] | None = N
     parallel = nn.parallel.DistributedDataParallel(model) if workers > 1 else model
     log = _Log(folder, step, options, recipe.name) if rank == 0 else None
     half = torch.autocast("cuda", torch.bfloat16) if device.startswith("cuda") else contextlib.nullcontext()
-    stop = _Stop()
 
-    with _bar(options.steps, step, rank) as advance:
+    with _bar(options.steps, step, rank) as advance, _Stop() as stop:
         while step < options.steps and not stop.asked:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, options)
@@ -228,9 +228,16 @@ class _Stop:
 
     def __init__(self) -> None:
         self.asked = False
-        with contextlib.suppress(ValueError):  # not the main thread: nobody can ask
-            for kind in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(kind, self._ask)
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Stop:
+        if threading.current_thread() is threading.main_thread():  # elsewhere nobody can ask
+            self._before = {kind: signal.signal(kind, self._ask) for kind in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *error) -> None:
+        for kind, handler in self._before.items():
+            signal.signal(kind, handler)
 
     def _ask(self, number: int, frame: object) -> None:
         if self.asked:
