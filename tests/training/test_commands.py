@@ -7,7 +7,7 @@ import pytest
 from safetensors import safe_open
 
 from smplit.errors import BadInput
-from smplit.training.commands import eval_difftraj, train_difftraj
+from smplit.training.commands import eval_difftraj, report_tables, train_difftraj
 from smplit.training.trainer import TrainOptions
 
 
@@ -55,6 +55,9 @@ def test_evaluation_writes_every_method_on_clean_and_noisy_input(trained, store,
         assert set(report[noise]) == {"ours", "ours, legs as given", "velocity regression", "lowest-foot lock"}
     assert set(report["frame_rates"]) == {"24", "25", "50", "60", "120"}
     assert {row["name"] for row in report["clips"]} == {"set/clip5"}
+    tables = report_tables(report)
+    assert len(tables["methods"]) == 8 and tables["methods"][0]["RTE %"] == report["clean"]["ours"]["rte"]
+    assert [row["fps"] for row in tables["frame_rates"]] == list(report["frame_rates"])
 
 
 def test_a_part_that_the_store_lacks_is_refused(trained, store, split, tmp_path):

@@ -103,6 +103,20 @@ def eval_difftraj(
     return report
 
 
+def report_tables(report: dict) -> dict[str, list[dict]]:
+    """Rows of `eval_difftraj`'s report for a terminal: a row per input and method, and one per frame rate."""
+    shown = {
+        "RTE %": "rte", "median": "rte_median", "end %": "end", "median ": "end_median", "W100 mm": "w100", "slide cm": "slide_level",
+        "in space": "slide", "jitter": "jitter", "height cm": "height", "short clips cm": "drift_short",
+    }
+    methods = [
+        {"input": noise, "method": method} | {heading: figures[name] for heading, name in shown.items()}
+        for noise in ("clean", "noisy")
+        for method, figures in report[noise].items()
+    ]
+    return {"methods": methods, "frame_rates": [{"fps": rate} | figures for rate, figures in report["frame_rates"].items()]}
+
+
 def _travelling(rows: list[dict], store: MotionStore, clips: Sequence[int], count: int) -> list[int]:
     """`count` clips of long paths, from as many styles and people as there are."""
     lengths = {row["name"]: row["path"] for row in rows}

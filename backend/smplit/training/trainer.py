@@ -48,7 +48,9 @@ class TrainOptions:
         weight_decay: of AdamW.
         clip: largest norm of the gradient.
         ema: decay of the averaged weights; early on the average is shorter.
-        log_every, eval_every, save_every: steps.
+        log_every: steps between rows of losses.csv.
+        eval_every: steps between evaluations on held-out data; 0 for none.
+        save_every: steps between saves.
         seed: of weights, windows and noise.
         resume: go on from `save_dir/training.pt`.
     """
