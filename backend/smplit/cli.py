@@ -21,8 +21,10 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 import smplit
 from smplit import terminal
+from smplit.datasets.commands import data_process, data_split
 from smplit.errors import BadInput, Cancelled, SmplitError
 from smplit.mocap.options import CaptureOptions
+from smplit.training.options import TrainOptions
 
 if TYPE_CHECKING:
     from smplit.body.model import BodyModel
@@ -94,17 +96,23 @@ def export(motion: Positional[Path], output: Output, common: OmitArgPrefixes[Com
     terminal.result({"written": export_motion(source, output, to, common.body())}, common.json)
 
 
-def import_(motion: Positional[Path], output: Output, common: OmitArgPrefixes[Common]) -> None:
-    """Somebody else's motion -> SMPL-X motion npz. Reads AMASS, SMPL-H, SMPL-X and original SMPLit npz.
+def import_(
+    motion: Positional[Path], output: Output, common: OmitArgPrefixes[Common], rest_pose: Path | None = None, map: Path | None = None,
+    fps: float | None = None,
+) -> None:
+    """Somebody else's motion -> SMPL-X motion npz. Reads BVH, and AMASS, SMPL-H, SMPL-X and original SMPLit npz.
 
     Args:
         motion: file to read.
         output: npz to write.
+        rest_pose: BVH whose first frame is a T-pose of the file's skeleton (BVH only).
+        map: JSON from SMPL-X's body joints to the file's (BVH only).
+        fps: frames per second where a BVH's header is wrong.
     """
     from smplit.export.whole_file import whole_file
     from smplit.imports import import_motion
 
-    result = import_motion(motion)
+    result = import_motion(motion, rest_pose=rest_pose, joint_map=map, fps=fps)
     with whole_file(output) as path:
         result.save(path)
     terminal.result({"written": output, "frames": len(result), "fps": result.fps}, common.json)
@@ -193,14 +201,120 @@ def eval_capture(
     terminal.result(report, json)
 
 
+def difftraj(
+    motions: Positional[tuple[Path, ...]], output: Output, common: OmitArgPrefixes[Common], flip_x: bool = False, flip_y: bool = False,
+    flip_z: bool = False, rot_deg: float | None = None, keep_heading: bool = False, samples: int = 0, steps: int = 100,
+    commercial_safe: bool = False, weights: Path | None = None, lock_feet: bool = True, original: Path | None = None,
+    statistics: Path | None = None,
+) -> None:
+    """Local poses -> the same motion, travelling, turning and planting its feet. The first frame keeps its place.
+
+    Args:
+        motions: files that `smplit import` reads.
+        output: npz for one result, else a folder.
+        flip_x: turn the input about x first, by --rot-deg or half a turn.
+        flip_y: the same about y.
+        flip_z: the same about z.
+        rot_deg: degrees; without an axis, about z (up).
+        keep_heading: with --original, keep the input's headings (ours always does).
+        samples: several hypotheses instead of the likeliest.
+        steps: sampling steps of --original.
+        commercial_safe: use the weights that were trained on free data only.
+        weights: weights of your own instead of the shipped ones.
+        lock_feet: bend the legs so that planted feet do not move.
+        original: checkpoint of the published DiffTraj to use instead of ours.
+        statistics: its mean and std npz.
+    """
+    from smplit.difftraj.commands import add_trajectories, axis_turn
+
+    body = common.body()
+    with terminal.TerminalReporter("difftraj") as reporter:
+        rows = add_trajectories(
+            motions, output, body, reporter, weights=weights or ("free" if commercial_safe else "auto"), samples=samples, seed=common.seed,
+            turn=axis_turn(flip_x, flip_y, flip_z, rot_deg), lock_feet=lock_feet, original=original, statistics=statistics, steps=steps,
+            keep_heading=keep_heading, device=str(body.device),
+        )
+    terminal.result({"written": rows}, common.json)
+
+
+def train_difftraj(
+    data: Path, options: OmitArgPrefixes[TrainOptions], split: Path | None = None, commercial_safe: bool = False, device: str = "auto",
+    width: int = 128, batch: int = 16, frames: int = 160, json: bool = False,
+) -> None:
+    """Trains the trajectory network on a motion store, alone or under torchrun.
+
+    Args:
+        data: motion store made by `smplit data process`.
+        split: split file; default that of the shipped weights.
+        commercial_safe: train on recordings that allow commercial use only.
+        device: auto, cpu, cuda, cuda:N or mps.
+        width: channels of the network.
+        batch: windows in a batch.
+        frames: of a window.
+        json: print one JSON object.
+    """
+    from smplit.datasets.split import OPEN_MOTION
+    from smplit.device import resolve_device
+    from smplit.training.commands import train_difftraj as run
+
+    found = run(
+        data, options, split=split or OPEN_MOTION, commercial_safe=commercial_safe, device=str(resolve_device(device)), width=width, batch=batch,
+        frames=frames,
+    )
+    terminal.result(found, json)
+
+
+def eval_difftraj(
+    data: Path, output: Output, common: OmitArgPrefixes[Common], weights: str = "auto", split: Path | None = None, part: str = "held_out",
+    pictures: bool = True,
+) -> None:
+    """Scores a trajectory network beside its baselines, on clean and noisy input.
+
+    Args:
+        data: motion store.
+        output: folder for report.json and paths.png.
+        weights: auto, free or a file.
+        split: split file; default that of the shipped weights.
+        part: of the split.
+        pictures: draw top views of twelve paths.
+    """
+    from smplit.datasets.split import OPEN_MOTION
+    from smplit.device import resolve_device
+    from smplit.training.commands import eval_difftraj as run
+    from smplit.training.commands import report_tables
+
+    device = str(resolve_device(common.device))
+    report = run(data, output, weights=weights, split=split or OPEN_MOTION, part=part, device=device, seed=common.seed, pictures=pictures)
+    terminal.result(report if common.json else report_tables(report), common.json)
+
+
+def plot(runs: Positional[tuple[Path, ...]], output: Output) -> None:
+    """Loss and metric curves of training runs -> PNG.
+
+    Args:
+        runs: folders of runs; several are drawn over each other.
+        output: png to write.
+    """
+    from smplit.training.plot import plot_runs
+
+    panels = plot_runs(runs, output)
+    terminal.result({"written": str(output), "panels": ", ".join(panels)}, False)
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
     "capture": capture,
+    "difftraj": difftraj,
     "import": import_,
     "export": export,
     "view": view,
     "models list": models_list,
     "models verify": models_verify,
+    "data process": data_process,
+    "data split": data_split,
+    "train difftraj": train_difftraj,
     "eval capture": eval_capture,
+    "eval difftraj": eval_difftraj,
+    "plot": plot,
     "serve": serve,
 }
 

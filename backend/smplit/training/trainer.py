@@ -24,7 +24,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,41 +33,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from smplit.errors import BadInput
-
-
-@dataclass
-class TrainOptions:
-    """How long, how fast, how often.
-
-    Attributes:
-        save_dir: the run's folder.
-        steps: of the optimiser in all.
-        lr: learning rate after the warm-up; falls linearly to zero over the last `cooldown` share of the steps.
-        warmup: steps over which the learning rate rises.
-        cooldown: share of the steps, 0..1.
-        weight_decay: of AdamW.
-        clip: largest norm of the gradient.
-        ema: decay of the averaged weights; early on the average is shorter.
-        log_every: steps between rows of losses.csv.
-        eval_every: steps between evaluations on held-out data; 0 for none.
-        save_every: steps between saves.
-        seed: of weights, windows and noise.
-        resume: go on from `save_dir/training.pt`.
-    """
-
-    save_dir: Path
-    steps: int = 10_000
-    lr: float = 1e-3
-    warmup: int = 200
-    cooldown: float = 0.4
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    ema: float = 0.999
-    log_every: int = 50
-    eval_every: int = 1000
-    save_every: int = 500
-    seed: int = 0
-    resume: bool = False
+from smplit.training.options import TrainOptions
 
 
 class Recipe(Protocol):
