@@ -50,9 +50,11 @@ MODELS = {
                   "CC0; learned from CMU mocap (free for all uses) and reactidle (MIT)", True, "shipped; model_files/TRAINING.md",
                   "9965324e6948da1f91026526fc6c216c68a9c52fbbaa1005de83aa513751781b"),
         ModelFile("difftraj", ("difftraj/all.safetensors",), "a trajectory for any body motion",
-                  "CC BY-NC 4.0: learned from recordings that exclude commercial use, among others", True, "shipped; model_files/TRAINING.md"),
+                  "CC BY-NC 4.0: learned from recordings that exclude commercial use, among others", True, "shipped; model_files/TRAINING.md",
+                  "dc185717df4bc7083bd2b9c876f522329dbcb1eefdde994d30d576cae5033d7a"),
         ModelFile("difftraj_free", ("difftraj/free.safetensors",), "a trajectory for any body motion, commercial use allowed",
-                  "CC0; learned from CMU mocap (free for all uses) and reactidle (MIT)", True, "shipped; model_files/TRAINING.md"),
+                  "CC0; learned from CMU mocap (free for all uses) and reactidle (MIT)", True, "shipped; model_files/TRAINING.md",
+                  "5e1fe1c58d96e957aa3ec55451e55f4b1284ca087025c38526c500317de89a7d"),
     )
 }
 
