@@ -47,6 +47,25 @@ def test_somebody_seen_for_a_moment_is_nobody():
     assert observed[0].people == [real]
 
 
+def test_a_track_ends_where_the_person_left_not_with_the_last_glimpse():
+    leaving = person(120)
+    leaving.first = 10
+    leaving.seen[:4] = leaving.seen[90:96] = leaving.seen[98:115] = False
+    observed = [shot(leaving)]
+    drop_false_people(observed)
+    left = observed[0].people[0]
+    assert (left.first, len(left)) == (14, 86) and left.seen.all()
+    assert np.array_equal(left.body, leaving.body[4:90])
+
+
+def test_somebody_who_comes_back_for_good_keeps_the_gap():
+    back = person(120)
+    back.seen[40:80] = False
+    observed = [shot(back)]
+    drop_false_people(observed)
+    assert observed[0].people == [back]
+
+
 def test_somebody_the_network_does_not_believe_in_is_nobody():
     real, coat = person(120), person(120, confidence=0.1)
     observed = [shot(coat, real)]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -30,6 +30,11 @@ class PersonLandmarks:
 
     def __len__(self) -> int:
         return len(self.seen)
+
+    def part(self, rows: slice) -> PersonLandmarks:
+        """Some consecutive frames of it."""
+        cut = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name not in ("person", "first")}
+        return replace(self, first=self.first + rows.indices(len(self))[0], **cut)
 
 
 @dataclass

@@ -11,11 +11,13 @@ import numpy as np
 from smplit.errors import BadInput
 from smplit.mocap.observations import PersonLandmarks
 from smplit.mocap.options import CaptureOptions
+from smplit.mocap.world.contacts import runs
 
 if TYPE_CHECKING:
     from smplit.mocap.observe import ShotObservations
 
 _SHORTEST = 0.3  # s a real person is seen
+_GLIMPSE = 0.2  # s: seen for less at either end of a track, behind a gap, is not being there
 _LEAST_CONFIDENCE = 0.2  # mean of a real person's ten best landmarks
 _STILL = 0.004  # of the box diagonal: a pose that changes less than this is a picture or a statue
 
@@ -26,9 +28,30 @@ def drop_false_people(shots: Iterable[ShotObservations]) -> None:
         length = float(shot.frame_times[-1] - shot.frame_times[0])
         step = length / max(len(shot.frame_times) - 1, 1)
         shortest = min(_SHORTEST, 0.5 * (length + step))
-        real = [p for p in shot.people if p.seen.sum() * step >= shortest and p.seen.sum() >= 2 and _sureness(p) >= _LEAST_CONFIDENCE]
+        people = [_trimmed(p, step) for p in shot.people if p.seen.any()]
+        real = [p for p in people if p.seen.sum() * step >= shortest and p.seen.sum() >= 2 and _sureness(p) >= _LEAST_CONFIDENCE]
         alive = [p for p in real if _liveliness(p) > _STILL]
         shot.people = alive or real
+
+
+def _trimmed(person: PersonLandmarks, step: float) -> PersonLandmarks:
+    """From the first to the last frame in which the person is really there.
+
+    Somebody who leaves the picture is still glimpsed now and then, by an arm: such moments, shorter
+    than the gap that sets them apart, only mislead.
+    """
+    islands = [[int(first), int(last)] for first, last in runs(person.seen)]
+    while len(islands) > 1 and _glimpse(islands[-1], islands[-1][0] - islands[-2][1], step):
+        islands.pop()
+    while len(islands) > 1 and _glimpse(islands[0], islands[1][0] - islands[0][1], step):
+        islands.pop(0)
+    rows = slice(islands[0][0], islands[-1][1])
+    return person if rows == slice(0, len(person)) else person.part(rows)
+
+
+def _glimpse(island: list[int], gap: int, step: float) -> bool:
+    length = island[1] - island[0]
+    return length * step < _GLIMPSE and length <= gap
 
 
 def _sureness(person: PersonLandmarks) -> float:
