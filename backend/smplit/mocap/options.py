@@ -17,7 +17,7 @@ CHOICES = {
 # Choices that need an estimator this version does not hold yet, and the one to use meanwhile.
 _NOT_YET = {
     ("body", "wham"): "auto", ("body", "hmr2"): "auto", ("hands", "acr"): "landmarks", ("face", "smirk"): "landmarks",
-    ("trajectory", "difftraj"): "camera", ("trajectory", "wham"): "camera",
+    ("trajectory", "wham"): "camera",
 }
 
 
@@ -29,7 +29,7 @@ class CaptureOptions:
     hands: str = "auto"  # finger estimator, or none
     face: str = "auto"  # expression estimator, or none
     fit: bool = True  # refine the body over the whole clip
-    trajectory: str = "auto"  # where the world path comes from; none keeps the person in place
+    trajectory: str = "auto"  # where the world path comes from: the camera, or the feet alone (difftraj); none keeps the person in place
     camera: str = "auto"  # static, moving, or decide from the background
     focal: float | None = None  # focal length in pixels of the upright frame
     people: str = "all"  # all, largest, or person numbers such as 1,3

@@ -27,6 +27,7 @@ from smplit.mocap.observe import ShotObservations, observe
 from smplit.mocap.options import CaptureOptions
 from smplit.mocap.output import OutputFolder
 from smplit.mocap.world import placement
+from smplit.mocap.world.feet_path import walk_by_feet
 from smplit.mocap.world.travel import place_travelling_camera
 from smplit.motion import Motion
 from smplit.progress import Reporter
@@ -145,6 +146,8 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
     for person, track, place in zip(people, tracks, placed, strict=True):
         reporter.check()
         motion = assemble_motion(person.landmarks, person.times, track.fit, place, person.hands, person.face, person.camera.K, body)
+        if options.trajectory == "difftraj":
+            motion = walk_by_feet(motion, body)
         motions.append((person.landmarks.person, motion))
     return motions
 

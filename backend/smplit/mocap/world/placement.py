@@ -16,6 +16,7 @@ from smplit.mocap.fit.points import sole_points
 from smplit.mocap.observations import CameraMotion
 from smplit.mocap.world import contacts as contact
 from smplit.mocap.world import gravity
+from smplit.mocap.world.feet_path import path_of_feet
 from smplit.mocap.world.foot_lock import lock_feet
 from smplit.motion import PARENTS
 from smplit.video.verticals import upright
@@ -151,7 +152,7 @@ def place_people(body: BodyModel, people: list[PersonTrack], up: np.ndarray, in_
         feet_contacts = contact.foot_contacts(soles, np.array([0.0, 0.0, 1.0]), person.times, person.adrift, _centre(person, to_world))
         parts.append([person, turn, rotations, joints, soles, feet_contacts * person.legs[:, None] * person.legs_seen])
     if people[0].adrift:
-        _travel(parts)
+        _travel(parts, body)
     floor = _floor(parts)
     for part in parts:
         part[3][..., 2] -= floor
@@ -196,33 +197,21 @@ def _floor(parts: list) -> float:
     return float(np.median(np.concatenate([part[4][..., 2].min(1) for part in parts])))
 
 
-def _travel(parts: list) -> None:
-    """Moves everyone by the path that the planted feet of the longest-seen person imply.
+def _travel(parts: list, body: BodyModel) -> None:
+    """Moves everyone by the path that the motion of the person with the best-seen legs implies.
 
-    A camera that travels along hides the path from the picture; what is left is that a planted
-    foot does not move. Others are placed by the camera path that follows from that person.
+    A camera that travels along hides the path from the picture. Others are placed by the camera path
+    that follows from that person.
     """
     leader = max(parts, key=lambda part: float(part[5].sum()) + len(part[3]) * 1e-3)
-    path = _path_from_feet(leader[3], leader[4], leader[5], leader[0].times)
+    person = leader[0]
+    if len(person.times) < 2:
+        return
+    path = path_of_feet(_local(leader[2]), person.fit.betas, person.times, person.legs > _LEGS_SEEN, body)
     moved = path - leader[3][:, 0]
     for part in parts:
-        rows = np.clip(np.arange(len(part[3])) + part[0].first - leader[0].first, 0, len(moved) - 1)
+        rows = np.clip(np.arange(len(part[3])) + part[0].first - person.first, 0, len(moved) - 1)
         part[3] += moved[rows][:, None]
         part[4] += moved[rows][:, None]
-
-
-def _path_from_feet(joints: np.ndarray, soles: np.ndarray, contacts: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """(T,3) m root path whose planted soles stand still on the floor."""
-    root = joints[:, 0]
-    relative = soles - root[:, None]
-    steady = contact.smooth(relative, times, 0.04)
-    speed = contact.velocity(steady, times)
-    # The lowest planted points carry the body.
-    lowest = steady[..., 2] - steady[..., 2].min(1, keepdims=True)
-    weight = (contacts + 0.02) * np.exp(-((lowest / 0.03) ** 2)) + 1e-6
-    carried = -(speed * weight[..., None]).sum(1) / weight.sum(1, keepdims=True)
-    carried = contact.smooth(carried, times, 0.08)
-    step = np.diff(times, prepend=times[0])[:, None]
-    path = np.cumsum(carried * step, axis=0)
-    path[:, 2] = -contact.smooth(steady[..., 2].min(1), times, 0.1)
-    return path
+        contacts = contact.foot_contacts(part[4], np.array([0.0, 0.0, 1.0]), part[0].times, False)
+        part[5] = contacts * part[0].legs[:, None] * part[0].legs_seen
