@@ -1,19 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One thread for torch, and a small motion store made by hand."""
+"""A small motion store made by hand."""
 
 import numpy as np
 import pytest
-import torch
 
 from smplit.datasets.store import Clip, ClipInfo, MotionStore, write_store
-
-
-@pytest.fixture(autouse=True, scope="package")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
