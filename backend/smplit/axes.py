@@ -40,11 +40,6 @@ def z_up_to_y_up(points: np.ndarray) -> np.ndarray:
     return np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1)
 
 
-def wxyz_from_xyzw(quaternions: np.ndarray) -> np.ndarray:
-    """(..., 4) x, y, z, w (scipy, glTF) -> w, x, y, z (Blender)."""
-    return np.roll(np.asarray(quaternions), 1, axis=-1)
-
-
 def xyzw_from_wxyz(quaternions: np.ndarray) -> np.ndarray:
     """(..., 4) w, x, y, z (Blender) -> x, y, z, w (scipy, glTF)."""
     return np.roll(np.asarray(quaternions), -1, axis=-1)

@@ -37,7 +37,7 @@ def walk(body: BodyModel, seconds: float = 6.0, fps: float = 30.0, speed: float 
     radius = speed / turn_rate
     place = lambda t: radius * np.stack([1 - np.cos(turn_rate * t), -np.sin(turn_rate * t)], -1)
     leg = np.linalg.norm(rest[_J["left_knee"]] - rest[_J["left_hip"]]) + np.linalg.norm(rest[_J["left_ankle"]] - rest[_J["left_knee"]])
-    sole = rest[_J["left_ankle"], 1] - body.v_template[:, 1].min()
+    sole = rest[_J["left_ankle"], 1] - (body.v_template[:, 1] + body.shapedirs[:, 1, :10] @ betas[:10]).min()
     hips = rest[[_J["left_hip"], _J["right_hip"]], 1].mean() - rest[0, 1]
     pelvis = np.concatenate([place(times), np.full((len(times), 1), sole + 0.9 * leg - hips)], 1)
     root = _turned(yaw)

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """However a recording is changed for training, its trajectory must stay true: who stands still stands still."""
 
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
+from synthetic_walk import walk
 
-from smplit.body.model import BodyModel
 from smplit.datasets.store import Clip, ClipInfo, MotionStore, write_store
 from smplit.difftraj import augment
 from smplit.difftraj.augment import Recordings, Windows
@@ -17,14 +15,6 @@ from smplit.difftraj.features import BodyShape, posed, turn_level
 from smplit.difftraj.quaternions import blend, matrices, multiply, quaternion_from_axis_angle
 from smplit.difftraj.random_batch import RandomBatch
 from smplit.training.difftraj import losses
-
-sys.path.insert(0, str(Path(__file__).parent))
-from synthetic_walk import walk
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load()
 
 
 @pytest.fixture(scope="module")

@@ -1,28 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Capture whose camera travels along unseen: the path comes from the walker's own motion."""
 
-import sys
-from pathlib import Path
 
 import numpy as np
-import pytest
 from scipy.spatial.transform import Rotation
+from synthetic_walk import walk
 
-from smplit.body.model import BodyModel
 from smplit.mocap.fit.body_fit import BodyFit
 from smplit.mocap.observations import CameraMotion
 from smplit.mocap.world.feet_path import walk_by_feet
 from smplit.mocap.world.placement import PersonTrack, place_people
 
-sys.path.insert(0, str(Path(__file__).parent))
-from synthetic_walk import walk
-
 UPRIGHT = np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])  # world (Z up) -> a level camera that looks along +y
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load()
 
 
 def drift(found, true):

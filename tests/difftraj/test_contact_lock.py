@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A path from planted feet, against a walk whose path is known by construction."""
 
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from synthetic_walk import walk
 
 from smplit.body.model import BodyModel
 from smplit.difftraj.contact_lock import Trust, footholds, level_path, pelvis_height
 from smplit.motion import joint_transforms
-
-sys.path.insert(0, str(Path(__file__).parent))
-from synthetic_walk import walk
 
 FEET = [7, 8]  # ankles
 

@@ -6,14 +6,8 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from smplit.body.model import BodyModel
 from smplit.difftraj.features import INPUTS, BodyShape, heading, posed, see
 from smplit.motion import joint_transforms
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load()
 
 
 @pytest.fixture(scope="module")

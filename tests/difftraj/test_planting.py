@@ -1,24 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Planted feet do not move, and do not tremble when the input does."""
 
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-
-from smplit.body.model import BodyModel
-from smplit.difftraj.planting import plant_feet
-from smplit.motion import joint_transforms
-
-sys.path.insert(0, str(Path(__file__).parent))
 from synthetic_walk import walk
 
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load()
+from smplit.difftraj.planting import plant_feet
+from smplit.difftraj.predict import add_trajectory
+from smplit.motion import joint_transforms
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +62,13 @@ def test_without_contacts_nothing_changes(stroll, body):
     )
     np.testing.assert_allclose(legs, poses[:, :22], atol=1e-6)
     np.testing.assert_allclose(pelvis, stroll.pelvis + [0, 0, 1.0])
+
+
+@pytest.mark.parametrize("beta", [-2.0, 2.0])
+def test_a_short_and_a_tall_body_stand_on_the_floor_not_over_or_in_it(body, beta):
+    betas = np.zeros(10, np.float32)
+    betas[0] = beta
+    stroll = walk(body, 2.0, betas=betas)
+    found = add_trajectory(stroll.motion, body=body)
+    lowest = body.vertices(found.poses, found.trans, found.betas)[..., 2].min(1)
+    assert np.abs(lowest).max() < 0.01

@@ -1,29 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A walk made by hand goes where it went; what a motion holds beside its path stays."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
+from synthetic_walk import walk
 
-from smplit.body.model import BodyModel
 from smplit.difftraj.network import MARGIN, TrajectoryNetwork
 from smplit.difftraj.predict import add_trajectory, even_times, resampled, trajectories
 from smplit.difftraj.predictor import TrajectoryPredictor, save_weights
 from smplit.errors import BadInput
 from smplit.motion import joint_transforms
-
-sys.path.insert(0, str(Path(__file__).parent))
-from synthetic_walk import walk
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load()
 
 
 @pytest.fixture(scope="module")

@@ -1,29 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The figures of a trajectory, on motions whose figures are known beforehand."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
+from synthetic_walk import walk
 
-from smplit.body.model import BodyModel
 from smplit.difftraj.features import BodyShape
 from smplit.difftraj.predict import placed, resampled
 from smplit.evaluation.trajectory import LEAST_PATH, Noise, add_noise, lowest_foot_path, measure, summary
 from smplit.evaluation.trajectory_rates import at_rate
 from smplit.motion import joint_transforms
-
-sys.path.insert(0, str(Path(__file__).parent))
-from synthetic_walk import walk
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load()
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from smplit.body.kinematics import joint_transforms
 from smplit.errors import BadInput
 from smplit.motion import NUM_JOINTS
 
+_FEET = 0.1  # m: the lowest vertices of any shape are among these of the mean one
 _NEEDED = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
 _VERTEX_CHUNK = 64  # frames per call of smplx: 64 x 10475 vertices keep the pose correctives below 100 MB
 
@@ -61,6 +62,9 @@ class BodyModel:
         ids = [vertex for vertex, _ in SURFACE_POINTS.values()]
         self._surface_template = self._tensor(arrays["v_template"][ids])
         self._surface_directions = self._tensor(self.shapedirs[ids, :, :10])
+        low = np.flatnonzero(self.v_template[:, 1] < self.v_template[:, 1].min() + _FEET)
+        self._feet_template = self._tensor(self.v_template[low, 1])
+        self._feet_directions = self._tensor(self.shapedirs[low, 1, :10])
 
     @classmethod
     def load(cls, path: str | Path | None = None, device: str | torch.device = "cpu") -> BodyModel:
@@ -96,6 +100,10 @@ class BodyModel:
     def rest_surface_points(self, betas: Tensor | np.ndarray | None = None) -> Tensor:
         """(21,3) m rest positions of `SURFACE_POINTS`, in their order."""
         return self._shaped(self._surface_template, self._surface_directions, betas)
+
+    def ground(self, betas: Tensor | np.ndarray | None = None) -> Tensor:
+        """() m: height of the ground that the rest pose of a shape (10,) stands on; differentiable in `betas`."""
+        return self._shaped(self._feet_template, self._feet_directions, betas).min()
 
     def _shaped(self, template: Tensor, directions: Tensor, betas: Tensor | np.ndarray | None) -> Tensor:
         if betas is None:

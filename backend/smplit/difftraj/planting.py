@@ -46,8 +46,6 @@ def plant_feet(
     points = sole_points(body, torch.as_tensor(betas))
     offsets = points.offsets.cpu().numpy().astype(np.float64)
     soles = joints[:, points.joints] + np.einsum("tpij,pj->tpi", rotations[:, points.joints], offsets)
-    ground = float(body.v_template[:, 1].min())  # the sole points lie a little over it; a planted one is held as high as at rest
-    soles[..., 2] -= rest[points.joints, 1] + offsets[:, 1] - ground
     turned, shift = foot_lock.lock_feet(rotations, joints, soles, contacts, times)
     legs = poses[:, :JOINTS].copy()
     for joint in _LEGS:

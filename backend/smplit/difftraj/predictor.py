@@ -127,7 +127,7 @@ def _above_ground(body: BodyModel) -> np.ndarray:
     """(4,) m: how high the points of `BodyShape.soles` lie over the ground that the body's rest pose stands on."""
     shape, rest = BodyShape.of(body), body.rest_joints()
     at_rest = rest[list(FOOT_JOINTS), 1] + shape.soles[:, 1]
-    return at_rest.cpu().double().numpy() - float(body.v_template[:, 1].min())
+    return at_rest.cpu().double().numpy() - float(body.ground())
 
 
 def save_weights(network: TrajectoryNetwork, path: Path, card: dict[str, str]) -> None:

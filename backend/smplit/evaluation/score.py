@@ -70,7 +70,7 @@ def _soles(rotations: np.ndarray, joints: np.ndarray, rest: np.ndarray, betas: n
     names = list(SURFACE_POINTS)
     carriers = [JOINT_NAMES.index(SURFACE_POINTS[name][1]) for name in SOLES]
     offsets = surface[[names.index(name) for name in SOLES]]
-    offsets[:, 1] = (body.v_template[:, 1] + body.shapedirs[:, 1, :10] @ betas[:10]).min()
+    offsets[:, 1] = float(body.ground(betas))
     offsets -= rest[carriers]
     return joints[:, carriers] + np.einsum("tkij,kj->tki", rotations[:, carriers], offsets)
 

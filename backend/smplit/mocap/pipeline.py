@@ -137,9 +137,9 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
             if turn is not None:
                 person.fitter.turn_detected(turn)
                 person.fit = track.fit = person.fitter.fit_view()
-            ground = placement.find_ground(body, track, up)
-            if ground is not None:
-                person.fit = track.fit = person.fitter.fit_world(person.fit, ground)
+            grounded = placement.find_ground(body, track, up)
+            if grounded is not None:
+                person.fit = track.fit = person.fitter.fit_world(*grounded)
     placed = placement.place_people(body, tracks, up, in_place=options.trajectory == "none")
     reporter.stage("fit", total, total)
     motions = []

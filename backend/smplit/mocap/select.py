@@ -11,7 +11,7 @@ import numpy as np
 from smplit.errors import BadInput
 from smplit.mocap.observations import PersonLandmarks
 from smplit.mocap.options import CaptureOptions
-from smplit.mocap.world.contacts import runs
+from smplit.mocap.runs import runs
 
 if TYPE_CHECKING:
     from smplit.mocap.observe import ShotObservations
@@ -40,7 +40,7 @@ def _trimmed(person: PersonLandmarks, step: float) -> PersonLandmarks:
     Somebody who leaves the picture is still glimpsed now and then, by an arm: such moments, shorter
     than the gap that sets them apart, only mislead.
     """
-    islands = [[int(first), int(last)] for first, last in runs(person.seen)]
+    islands = runs(person.seen)
     while len(islands) > 1 and _glimpse(islands[-1], islands[-1][0] - islands[-2][1], step):
         islands.pop()
     while len(islands) > 1 and _glimpse(islands[0], islands[1][0] - islands[0][1], step):
@@ -49,7 +49,7 @@ def _trimmed(person: PersonLandmarks, step: float) -> PersonLandmarks:
     return person if rows == slice(0, len(person)) else person.part(rows)
 
 
-def _glimpse(island: list[int], gap: int, step: float) -> bool:
+def _glimpse(island: tuple[int, int], gap: int, step: float) -> bool:
     length = island[1] - island[0]
     return length * step < _GLIMPSE and length <= gap
 

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Curves of training runs as a picture: `losses.csv` and `metrics.csv`, one panel per figure.
-
-matplotlib draws them: the field's own tool, asked for only here (the extra `train`).
-"""
+"""Curves of training runs as a picture: `losses.csv` and `metrics.csv`, one panel per figure."""
 
 from __future__ import annotations
 
@@ -12,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from smplit import charts
 from smplit.errors import BadInput
 
-_COLUMNS = 4
 _SMOOTHED = 9  # rows of losses.csv over which the drawn line is a running median
 
 
@@ -29,27 +26,15 @@ def plot_runs(runs: Sequence[Path], output: Path) -> list[str]:
     """
     tables = {Path(run).name or str(run): _figures(Path(run)) for run in runs}
     panels = list(dict.fromkeys(name for table in tables.values() for name in table))
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise BadInput("matplotlib is not installed.", "Install the extra: pip install 'smplit[train]'.", "no_matplotlib") from error
-    rows = -(-len(panels) // _COLUMNS)
-    figure = Figure(figsize=(4 * _COLUMNS, 2.6 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    for number, panel in enumerate(panels):
-        axes = figure.add_subplot(rows, _COLUMNS, number + 1)
+    figure, drawn = charts.sheet(panels, height=2.6, title_size=9)
+    for axes, panel in zip(drawn, panels, strict=True):
         for run, table in tables.items():
             if panel in table:
                 steps, values = table[panel]
                 axes.plot(steps, _steady(values) if panel.startswith("losses/") else values, linewidth=1.2, label=run)
-        axes.set_title(panel, fontsize=9)
-        axes.tick_params(labelsize=7)
-        axes.grid(alpha=0.3)
     if len(tables) > 1:
         figure.axes[0].legend(fontsize=7)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output, dpi=110)
+    charts.save(figure, output, 110)
     return panels
 
 

@@ -65,7 +65,6 @@ class Track:
     last_seen: float
     first_seen: float
     covariance: np.ndarray = field(default_factory=lambda: np.eye(2))  # of (position, velocity), each axis the same
-    seen_count: int = 1
     coasting: float = 0.0  # s: length of the last step, when it began without a measurement
 
     def __post_init__(self) -> None:
@@ -102,7 +101,6 @@ class Track:
         self.points, self.box = measured.points.copy(), measured.box.copy()
         self.appearance = self.appearance.follow(measured.appearance, learn)
         self.last_seen = self.time
-        self.seen_count += 1
 
 
 class Tracker:

@@ -34,12 +34,6 @@ class Camera:
         flat = seen[..., :2] / depth
         return flat * np.array([self.K[0, 0], self.K[1, 1]], flat.dtype) + np.array([self.K[0, 2], self.K[1, 2]], flat.dtype)
 
-    def scaled(self, factor: float) -> Camera:
-        """The same view in a picture `factor` times as large."""
-        K = np.array(self.K, np.float64)
-        K[:2] *= factor
-        return Camera(self.R, self.t, K, round(self.width * factor), round(self.height * factor))
-
     def line(self, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """Both ends in px of a straight line between two world points, cut at the picture's plane;
         None when it lies behind the camera."""

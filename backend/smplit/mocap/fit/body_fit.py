@@ -420,10 +420,3 @@ def _despike(trans: Tensor, quality: Tensor, times: Tensor, reach: int = 5) -> T
     median = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0), axis=-1)
     wild = np.linalg.norm(places - median, axis=-1) > 0.15 * np.linalg.norm(median, axis=-1)
     return torch.as_tensor(np.where(wild[:, None], median, places))
-
-
-def rotvecs(fit: BodyFit) -> np.ndarray:
-    """(T,22,3) axis-angle of a fit, rad."""
-    return roma.rotmat_to_rotvec(torch.as_tensor(fit.rotations)).numpy()
-
-

@@ -121,10 +121,7 @@ def sole_points(model: BodyModel, betas: Tensor) -> SolePoints:
     """Where the feet of one shape (10,) touch the floor when they stand flat at rest."""
     rest, surface = model.rest_joints(betas), model.rest_surface_points(betas)
     names = list(SURFACE_POINTS)
-    feet = [names.index(n) for n in ("left_heel", "right_heel", "left_big_toe", "right_big_toe")]
-    # The lowest of heels and toes, less how high the mean shape's lies over its own lowest vertex.
-    above = model.rest_surface_points()[feet, 1].min() - model.v_template[:, 1].min()
-    sole = surface[feet, 1].min() - above
+    sole = model.ground(betas)
     joints, offsets = [], []
     for joint_name, point in _SOLES:
         joint = JOINT_NAMES.index(joint_name)

@@ -6,6 +6,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, grey_opening, median_filter
 
+from smplit.mocap.runs import runs
+
 # Speeds (m/s) and heights (m) at which a foot point is as likely planted as not.
 _SPEED, _HEIGHT = 0.35, 0.06
 _ALONG_VIEW = 0.5  # how much of a speed along the view counts
@@ -140,9 +142,3 @@ def _mode(values: np.ndarray) -> float:
         start = int(np.argmin(values[half - 1 :] - values[: len(values) - half + 1]))
         values = values[start : start + half]
     return float(values.mean())
-
-
-def runs(flags: np.ndarray) -> list[tuple[int, int]]:
-    """First and past-the-last index of each stretch of true flags (T,)."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return list(zip(edges[::2], edges[1::2], strict=True))

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from smplit.axes import axis_angle_from_matrix
@@ -29,7 +27,7 @@ def path_of_feet(rotations: np.ndarray, betas: np.ndarray, times: np.ndarray, se
 
 def walk_by_feet(motion: Motion, body: BodyModel) -> Motion:
     """`--trajectory difftraj`: the captured poses on the path that they themselves imply; the camera stays where it was."""
-    return replace(_by_feet(motion, body, lock_feet=True), extras=dict(motion.extras))
+    return _by_feet(motion, body, lock_feet=True)
 
 
 def _by_feet(motion: Motion, body: BodyModel, lock_feet: bool) -> Motion:

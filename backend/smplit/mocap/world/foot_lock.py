@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from smplit.mocap.world.contacts import runs, smooth
+from smplit.mocap.runs import runs
+from smplit.mocap.world.contacts import smooth
 from smplit.motion import BODY_JOINTS
 
 _J = {name: i for i, name in enumerate(BODY_JOINTS)}

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from smplit.body.balance import centre_of_mass, standing, standing_point
+from smplit.mocap.runs import runs
 from smplit.video.verticals import Verticals
 
 CAMERA_UP = np.array([0.0, -1.0, 0.0])
@@ -64,9 +65,7 @@ def footholds(soles: np.ndarray, contacts: np.ndarray, times: np.ndarray) -> np.
     """(M,3) m: mean place of each planted stretch of at least a tenth of a second; soles (T,4,3), contacts (T,4)."""
     places = []
     for point in range(soles.shape[1]):
-        planted = contacts[:, point] > 0.5
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], planted.astype(np.int8), [0]])))
-        for first, last in zip(edges[::2], edges[1::2], strict=True):
+        for first, last in runs(contacts[:, point] > 0.5):
             if times[last - 1] - times[first] >= _SHORTEST_STAND:
                 places.append(soles[first:last, point].mean(0))
     return np.array(places).reshape(-1, 3)

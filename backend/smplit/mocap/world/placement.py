@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -115,10 +115,11 @@ def balancing_turn(body: BodyModel, person: PersonTrack, up: np.ndarray) -> np.n
     return rotation_between(torch.as_tensor(evidence.direction)[None], torch.as_tensor(up)[None])[0].numpy()
 
 
-def find_ground(body: BodyModel, person: PersonTrack, up: np.ndarray) -> Ground | None:
-    """Contacts and the floor's height for the fit's world stage; None when the legs are unseen or the camera's place is.
+def find_ground(body: BodyModel, person: PersonTrack, up: np.ndarray) -> tuple[BodyFit, Ground] | None:
+    """What the fit's world stage starts from and stands on; None when the legs are unseen or the camera's place is unknown.
 
-    Moves the person along the view where resting feet show that its depth was wrong.
+    Returns:
+        The fit, moved along the view where resting feet show that its depth was wrong; contacts and the floor's height.
     """
     if not person.legs_seen or person.adrift:
         return None
@@ -128,8 +129,8 @@ def find_ground(body: BodyModel, person: PersonTrack, up: np.ndarray) -> Ground 
     contacts = np.maximum(contacts, contact.still_in_picture(soles, up, person.times, centre)) * person.legs[:, None]
     shift = contact.rest_feet(soles - centre[:, None], contacts, person.times)
     soles = soles + shift[:, None]
-    person.fit.trans = person.fit.trans + np.einsum("tij,tj->ti", person.camera.rotation, shift).astype(person.fit.trans.dtype)
-    return Ground(contacts, up, _weighted_median((soles @ up).ravel(), contacts.ravel()))
+    trans = person.fit.trans + np.einsum("tij,tj->ti", person.camera.rotation, shift).astype(person.fit.trans.dtype)
+    return replace(person.fit, trans=trans), Ground(contacts, up, _weighted_median((soles @ up).ravel(), contacts.ravel()))
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
