@@ -239,7 +239,7 @@ def difftraj(
 
 def train_difftraj(
     data: Path, options: OmitArgPrefixes[TrainOptions], split: Path | None = None, commercial_safe: bool = False, device: str = "auto",
-    width: int = 128, batch: int = 16, frames: int = 160, json: bool = False,
+    width: int = 128, batch: int = 16, frames: int = 160, base_model: Path | None = None, json: bool = False,
 ) -> None:
     """Trains the trajectory network on a motion store, alone or under torchrun.
 
@@ -251,6 +251,7 @@ def train_difftraj(
         width: channels of the network.
         batch: windows in a batch.
         frames: of a window.
+        base_model: weights to go on from.
         json: print one JSON object.
     """
     from smplit.datasets.split import OPEN_MOTION
@@ -259,7 +260,7 @@ def train_difftraj(
 
     found = run(
         data, options, split=split or OPEN_MOTION, commercial_safe=commercial_safe, device=str(resolve_device(device)), width=width, batch=batch,
-        frames=frames,
+        frames=frames, base_model=base_model,
     )
     terminal.result(found, json)
 
