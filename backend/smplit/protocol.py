@@ -21,7 +21,8 @@ Message
 
 Client -> backend (FROM_CLIENT), each answered by a message whose `re` is its `id`
     hello     client (who: name and version)                     -> welcome
-    submit    kind ("capture"), params (the kind's options; for capture the fields of CaptureOptions),
+    submit    kind (one of `kinds` of welcome), params (the kind's options; for "capture" the fields of CaptureOptions,
+              for "difftraj" DEFAULTS of smplit.server.difftraj),
               paths (absolute input files), roots (folders the user approved, e.g. those he picked the
               files from; a path must resolve, symbolic links followed, below one of them; with
               `serve --root` the roots must lie below those, and are those when none are named; with

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from smplit.server import capture
+from smplit.server import capture, difftraj
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class JobKind:
 
 KINDS = {
     "capture": JobKind(capture.check, "smplit.server.capture:run", capture.STAGES),
+    "difftraj": JobKind(difftraj.check, "smplit.server.difftraj:run", difftraj.STAGES),
 }
 
 
