@@ -129,8 +129,9 @@ def plan(
     curve = Curve.of(points, closed, speed)
     lap = closed and not any(rests)
     walked = (_laps if lap else _once)(curve, speed, fps, facing in _TURNING, seconds, rests)
-    arc = np.pad(curve.arc_at(walked), [round(lead * fps) for lead in (lead_in, lead_out)], mode="edge")
-    place, tangent = curve.place(arc), curve.direction(arc)
+    walked = np.pad(walked, [round(lead * fps) for lead in (lead_in, lead_out)], mode="edge")
+    arc = curve.arc_at(walked)
+    place, tangent = curve.place(arc), curve.direction(walked)
     whole = lap and seconds is None
     faces, lap_turn = facing_along(
         facing, place, tangent, side=curve.side, fps=fps, lap_turn=curve.turn if whole else None, angle=angle, towards=towards
@@ -141,8 +142,7 @@ def plan(
 
 def _laps(curve: Curve, speed: float, fps: float, turns: bool, seconds: float | None, rests: tuple[bool, bool]) -> np.ndarray:
     """Metres walked (T,) round a closed curve without a rest: one lap, or as many as fit in `seconds`."""
-    yaw_at = lambda walked: curve.direction(curve.arc_at(walked))
-    lap = travel(yaw_at, curve.walked_length, speed, fps, rests=rests, lap=True, turns=turns)
+    lap = travel(curve.direction, curve.walked_length, speed, fps, rests=rests, lap=True, turns=turns)
     if seconds is None:
         return lap
     laps, at = np.divmod(np.arange(round(seconds * fps)), len(lap))
@@ -151,8 +151,7 @@ def _laps(curve: Curve, speed: float, fps: float, turns: bool, seconds: float | 
 
 def _once(curve: Curve, speed: float, fps: float, turns: bool, seconds: float | None, rests: tuple[bool, bool]) -> np.ndarray:
     """Metres walked (T,) from a start to an end: all of the line, or what can be walked in `seconds`."""
-    yaw_at = lambda walked: curve.direction(curve.arc_at(walked))
-    go = lambda length: travel(yaw_at, length, speed, fps, rests=rests, turns=turns)
+    go = lambda length: travel(curve.direction, length, speed, fps, rests=rests, turns=turns)
     if seconds is None:
         return go(curve.walked_length)
     frames = max(round(seconds * fps), 2)

@@ -12,11 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 _NODE = 0.01  # m between the points where the speed is limited
 _ACCELERATION = 2.0  # m/s2: 1.2 m/s within one step of 0.6 s
-_LATERAL = 2.0  # m/s2
+_LATERAL = 3.0  # m/s2: 1.2 m/s round a bend of half a metre
 _TURN = 4.0  # rad/s, about a vertical axis
+_TURNED_OVER = 0.15  # m before and after: the body does not turn as abruptly as the way does
+_ABOUT = 50.0  # rad/m: sharper than this the way is not followed, but a halt is made and the body turned on the spot
 _FASTEST_CRUISE, _MOST_EFFORT = 1.25, 2.0
 _EASING = np.hanning(9)[1:-1] / np.hanning(9).sum()  # frames over which a change of acceleration spreads
 _REACH = len(_EASING) // 2
@@ -30,7 +33,7 @@ class SpeedLimits:
         bend: (K,) rad/m, at least zero: how much the way turns per metre.
         node: m.
         rests: (at the start, at the end): the walker stands there.
-        turns: the body turns with the way, so a turn on the spot takes its time.
+        turns: the body turns with the way, so turns take their time.
         lap: the last stretch leads to the first.
     """
 
@@ -44,8 +47,10 @@ class SpeedLimits:
         """As fast as `cruise` m/s, and accelerations of `effort` times the comfortable, allow."""
         bend = np.maximum(self.bend, 1e-9)
         stretch = np.minimum(cruise, np.sqrt(effort * _LATERAL / bend))
+        stretch = np.where(bend > _ABOUT, np.minimum(stretch, _TURN / bend), stretch)
         if self.turns:
-            stretch = np.minimum(stretch, _TURN / bend)
+            reach = max(round(_TURNED_OVER / self.node), 1)
+            stretch = np.minimum(stretch, _TURN / uniform_filter1d(bend, 2 * reach + 1, mode="wrap" if self.lap else "nearest"))
         if self.lap:
             stretch = np.tile(stretch, 3)
         limit = np.minimum(np.append(stretch, stretch[-1]), np.insert(stretch, 0, stretch[0])) ** 2
@@ -102,7 +107,7 @@ def travel(
         speed: m/s, mean.
         rests: the walker stands at the start, at the end.
         lap: the walk is one lap of a closed curve, repeated for ever; it rests nowhere.
-        turns: the body turns with the way, so a turn on the spot takes its time.
+        turns: the body turns with the way, so turns take their time.
 
     Returns:
         (T,) m from 0 to `length`; a lap leaves out its last frame, which is the first of the next.
