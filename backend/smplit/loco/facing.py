@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 FACINGS = ("path", "fixed", "inward", "outward", "opposite", "towards")
+TRAJ_FACE_TYPE = {0: {"facing": "path"}, 1: {"facing": "fixed", "angle": 0.0}}  # the original's option, as arguments of `plan`
 _RATE = 4.5  # rad/s: as fast as anybody turns while walking
 _EASING = np.hanning(13)[1:-1] / np.hanning(13).sum()  # 0.4 s at 30 frames a second: turns begin before the corner and end after it
 _REACH = len(_EASING) // 2
