@@ -34,7 +34,7 @@ def read_path(path: str | Path) -> tuple[np.ndarray, bool]:
     if reader is None:
         raise BadInput(f"'{path}' is neither npz nor csv.", _REMEDY, "unreadable")
     if path.stat().st_size > _MOST_BYTES:
-        raise BadInput(f"'{path}' is larger than {_MOST_BYTES >> 20} MiB.", "Save the path with fewer points; one a centimetre is plenty.", "too_large")
+        raise BadInput(f"'{path}' is larger than {_MOST_BYTES >> 20} MiB.", "Save fewer points; one a centimetre is plenty.", "too_large")
     try:
         points, closed = reader(path)
         return path_points(points), closed
