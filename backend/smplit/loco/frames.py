@@ -92,10 +92,8 @@ def encode(rotations: Tensor, pelvis: Tensor, contacts: Tensor, place: Tensor, f
     places = turn_level(posed(rotations, shape)[0][:, 1:], -facing[:, None])
     sway = turn_level(pelvis[:, :2] - place, -facing)
     root = _turned(rotations[:, 0], -facing)
-    values = torch.cat([
-        sway, pelvis[:, 2:], _six(root), _six(rotations[:, 1:]).flatten(1), (places + pelvis[:, None, 2:] * places.new_tensor([0, 0, 1.0])).flatten(1),
-        contacts,
-    ], -1)
+    places = places + torch.nn.functional.pad(pelvis[:, None, 2:], (2, 0))
+    values = torch.cat([sway, pelvis[:, 2:], _six(root), _six(rotations[:, 1:]).flatten(1), places.flatten(1), contacts], -1)
     return values / UNITS.to(values)
 
 

@@ -90,13 +90,17 @@ class LocoNetwork(nn.Module):
             values = layer(values, about)
         return self.leave(self.norm(values))
 
-    def draw(self, seen: Tensor, style: Tensor, noise: Tensor, steps: int = 4) -> Tensor:
-        """A window's components (B,D) out of `noise` (B,D), in `steps` steps."""
+    def draw(self, seen: Tensor, style: Tensor, noise: Tensor, steps: int = 4, strength: float = 1.0) -> Tensor:
+        """A window's components (B,D) out of `noise` (B,D), in `steps` steps. `strength`: 1 for the style as it is, 0 for any style,
+        more to exaggerate (classifier-free guidance, Ho and Salimans 2022)."""
         values = noise
         for step in range(steps, 0, -1):
-            moment, following = step / steps, (step - 1) / steps
-            clean = self(values, values.new_full((len(values),), moment), seen, style)
-            values = clean + (values - clean) * (following / moment)
+            moment = values.new_full((len(values),), step / steps)
+            clean = self(values, moment, seen, style)
+            if strength != 1.0:
+                any_style = self(values, moment, seen, self.no_style.expand_as(style))
+                clean = any_style + strength * (clean - any_style)
+            values = clean + (values - clean) * ((step - 1) / step)
         return values
 
     def window(self, numbers: Tensor, last: Tensor) -> Tensor:

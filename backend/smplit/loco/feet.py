@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Frames on a plan -> a body in the world whose planted feet stand still, chunk by chunk.
+
+How a foot is held depends on its whole stance, of which a stream knows the end only later. So each chunk is worked out together
+with the frames around it, and fades over from what the one before had foreseen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from smplit.axes import axis_angle_from_matrix
+from smplit.loco import frames as numbers
+from smplit.loco.bend import planted
+from smplit.loco.frames import as_tensor
+from smplit.loco.plan import Plan
+
+FORESEEN = 20  # frames after a chunk that must be known
+_REMEMBERED = 30  # frames before it that are looked at again
+
+
+@dataclass
+class Body:
+    """T frames of a body in the world: local rotations (T,22,3,3), the root's in the world; pelvis (T,3) m; contacts (T,4) 0..1."""
+
+    rotations: np.ndarray
+    pelvis: np.ndarray
+    contacts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.pelvis)
+
+    def __getitem__(self, rows: slice) -> Body:
+        return Body(self.rotations[rows], self.pelvis[rows], self.contacts[rows])
+
+    def poses(self) -> np.ndarray:
+        """(T,22,3) rad."""
+        return axis_angle_from_matrix(self.rotations)
+
+
+class Feet:
+    """`add` frames as they come, `take` what is finished. Memory does not grow with the walk."""
+
+    def __init__(self, plan: Plan, body, size: float = 1.0):
+        self.plan, self.body, self.size = plan, body, size
+        self._frames = torch.zeros(0, numbers.CHANNELS)
+        self._first = 0  # frame of the plan that `_frames` begins with
+        self._done = 0  # frames taken so far
+        self._foreseen: Body | None = None
+
+    def add(self, frames: Tensor) -> None:
+        self._frames = torch.cat([self._frames, frames])
+
+    @property
+    def known(self) -> int:
+        """Frames added so far."""
+        return self._first + len(self._frames)
+
+    @property
+    def ready(self) -> int:
+        """Frames that `take` would give."""
+        return max(0, self.known - FORESEEN - self._done)
+
+    def take(self, last: bool = False) -> Body:
+        """All frames that are foreseen far enough; with `last` all there are."""
+        until = self.known if last else self._done + self.ready
+        held = self._held(last)
+        here = held[self._done - self._first : until - self._first]
+        if self._foreseen is not None and len(here):
+            here = _faded(self._foreseen[: len(here)], here)
+        self._foreseen = held[until - self._first :]
+        self._done = until
+        forget = max(0, until - _REMEMBERED - self._first)
+        self._frames, self._first = self._frames[forget:], self._first + forget
+        return here
+
+    def _held(self, last: bool) -> Body:
+        rows = self.plan.rows(np.arange(self._first, self.known))
+        frames = self._frames
+        if last and self.plan.rests[1]:
+            frames = _arrived(frames)
+        found = numbers.decode(frames, as_tensor(rows.place[:, :2]) / self.size, as_tensor(rows.facing))
+        rotations, pelvis, contacts = (values.numpy().astype(np.float64) for values in found)
+        pelvis *= self.size
+        rotations, pelvis = planted(rotations, pelvis, contacts, np.zeros(len(pelvis)), self.body, self.plan.fps)
+        pelvis[:, 2] += rows.place[:, 2]
+        return Body(rotations, pelvis, contacts)
+
+
+def _arrived(frames: Tensor) -> Tensor:
+    """The last frame's pelvis exactly on the plan, the ones before it ever less so, over the remembered frames."""
+    count = min(len(frames), FORESEEN + _REMEMBERED)
+    ease = torch.linspace(0, 1, count)[:, None]
+    ease = ease * ease * (3 - 2 * ease)
+    frames = frames.clone()
+    frames[-count:, numbers.SWAY] -= ease * frames[-1:, numbers.SWAY]
+    return frames
+
+
+def _faded(before: Body, after: Body) -> Body:
+    """From `before` over to `after`; where `before` ends, `after` alone."""
+    count = min(len(before), len(after))
+    part = np.linspace(0, 1, count + 2)[1:-1]
+    turn = Rotation.from_matrix((np.swapaxes(before.rotations[:count], -1, -2) @ after.rotations[:count]).reshape(-1, 3, 3)).as_rotvec()
+    turn = Rotation.from_rotvec(turn * np.repeat(part, after.rotations.shape[1])[:, None]).as_matrix()
+    rotations, pelvis = after.rotations.copy(), after.pelvis.copy()
+    rotations[:count] = before.rotations[:count] @ turn.reshape(count, -1, 3, 3)
+    pelvis[:count] += (1 - part)[:, None] * (before.pelvis[:count] - after.pelvis[:count])
+    return Body(rotations, pelvis, after.contacts)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Window after window along a plan: each begins where the last one's kept part ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from smplit.difftraj.features import turn_level
+from smplit.loco.frames import as_tensor
+from smplit.loco.plan import Plan
+from smplit.loco.weights import LocoWeights
+from smplit.loco.windows import AHEAD, APPLIED, PAST, control
+
+_BEFORE = 9  # frames of the plan before the last known one that `control` looks at
+
+
+def rollout(
+    weights: LocoWeights, plan: Plan, style: Tensor, seed: int = 0, steps: int = 4, strength: float = 1.0, size: float = 1.0
+) -> Iterator[Tensor]:
+    """Frames of a body on `plan`, APPLIED at a time, until the plan ends.
+
+    Args:
+        style: (S,) shares of the styles, or (T,S) where they change along the plan.
+        steps: of the flow; 1 gives the mean movement, which no seed changes.
+        strength: 1: the style as recorded; 0: any style's; above 1: exaggerated.
+        size: leg length of the body over that of the body that the network knows.
+
+    Yields:
+        (n,CHANNELS), n = APPLIED but for the last.
+    """
+    network = weights.network
+    frames = len(plan)
+    rows = plan.rows(np.arange(-PAST - _BEFORE, frames + AHEAD + APPLIED))
+    place, facing = as_tensor(rows.place[:, :2]) / size, as_tensor(rows.facing)
+    generator = torch.Generator().manual_seed(seed)
+    shares = style.expand(frames, -1) if style.dim() == 1 else style
+    past = _begin(weights, shares[0], place, facing, generator)
+    tail: Tensor | None = None
+    fade = torch.linspace(0, 1, APPLIED + 2)[1:-1, None]
+    for first in range(0, frames, APPLIED):
+        now = first + PAST + _BEFORE - 1  # the row of the last known frame
+        asked = control(place, facing, now)[None]
+        noise = torch.randn(1, network.sizes["components"], generator=generator)
+        with torch.no_grad():
+            drawn = network.draw(network.see(past, asked), network.embed_style(shares[first][None]), noise, steps, strength)
+            window = network.window(drawn, past[:, -1])[0]
+        kept = window[:APPLIED]
+        if tail is not None:
+            kept = tail * (1 - fade) + kept * fade
+        tail = window[APPLIED : 2 * APPLIED]
+        past = torch.cat([past[0], kept])[-PAST:][None]
+        yield kept[: frames - first]
+
+
+def _begin(weights: LocoWeights, style: Tensor, place: Tensor, facing: Tensor, generator: torch.Generator) -> Tensor:
+    """(1,PAST,CHANNELS): a recorded movement in the style, at the plan's first speed and direction or near it; drawn among the nearest."""
+    now = _BEFORE + PAST - 1
+    goes = turn_level(place[now + 1] - place[now + 1 - PAST], -facing[now]) * (30.0 / PAST)
+    seeds = weights.seeds
+    off = (seeds.velocity - goes).norm(dim=-1) + 10.0 * (1 - style[seeds.style])
+    nearest = torch.topk(off, min(3, len(off)), largest=False).indices
+    near = nearest[off[nearest] < off[nearest[0]] + 0.15]
+    return seeds.past[near[torch.randint(len(near), (), generator=generator)]][None]
