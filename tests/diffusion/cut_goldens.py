@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cuts ../shared/goldens/{difftraj,mdm} to what the tests need, into tests/goldens; run once, from anywhere.
+"""Cuts ../shared/goldens/{difftraj,mdm,loco,camdm} to what the tests need, into tests/goldens; run once, from anywhere.
 
 Inputs of networks are left out, because a formula makes them (`published_input` in the tests); their outputs keep
 every tenth frame. Features keep the trajectory's channels whole and every fifth frame of all.
@@ -24,7 +24,7 @@ def networks(name: str, sources: dict[str, str]) -> None:
                 leaf = key.rsplit("/", 1)[1]
                 if leaf.startswith("out"):
                     arrays[key] = golden[key][..., ::OUTPUT_STRIDE]
-                elif golden[key].dtype.kind == "i" or leaf == "style_onehot":
+                elif golden[key].dtype.kind == "i" or leaf in ("style_onehot", "style_idx", "time_emb", "tokens_b0_first8", "layer_out_b0_first8"):
                     arrays[key] = golden[key]
         for model, entry in json.loads((SHARED / keys).read_text())["models"].items():
             shapes = entry.get("state_dict") or entry["parameters"] + entry["buffers"]
@@ -65,7 +65,13 @@ def whole(name: str, source: str) -> None:
 if __name__ == "__main__":
     networks("difftraj_networks.npz", {"difftraj/net.npz": "difftraj/net_keys.json"})
     networks("mdm_networks.npz", {"mdm/mdm_trans_enc.npz": "mdm/mdm_keys.json", "mdm/smplit3_denoisers.npz": "mdm/smplit3_keys.json"})
+    networks("loco_networks.npz", {"loco/net.npz": "loco/net_keys.json"})
+    networks("camdm_networks.npz", {"camdm/camdm_denoiser.npz": "camdm/camdm_denoiser_keys.json"})
     features()
     whole_path()
+    for name in ("rollout", "trajectories", "metrics"):
+        whole(f"loco_{name}.npz", f"loco/{name}.npz")
+    for name in ("diffusion", "losses_data", "metrics"):
+        whole(f"camdm_{name}.npz", f"camdm/{name}.npz")
     whole("difftraj_diffusion.npz", "difftraj/diffusion.npz")
     whole("mdm_traj_repr.npz", "mdm/traj_repr.npz")

@@ -7,12 +7,12 @@ in tests/goldens (`cut_goldens.py`), whole where ../shared is there. float32 of 
 
 import functools
 import json
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from published_weights import filled, published_input
 
 from smplit.difftraj.original_network import OriginalAutoregressiveDenoiser, OriginalDenoiser
 from smplit.diffusion.mdm import MDM, guided
@@ -36,31 +36,6 @@ NETWORKS = {
 
 
 @functools.cache
-def weights_by_rule(name, shape):
-    """The goldens' weights: noise seeded by the parameter's name, scaled by its kind (net_keys.json, `weight_rule`)."""
-    noise = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
-    if len(shape) >= 2:
-        noise /= np.sqrt(shape[-1])
-    elif name.endswith(("norm1.weight", "norm2.weight", "norm.weight")):
-        noise = 1 + 0.1 * noise
-    else:
-        noise *= 0.05
-    return torch.from_numpy(noise.astype(np.float32))
-
-
-def published_input(name, *shape, scale=1.0):
-    return torch.from_numpy((np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape) * scale).astype(np.float32))
-
-
-def filled(model):
-    network = NETWORKS[model]()
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            parameter.copy_(weights_by_rule(name, tuple(parameter.shape)))
-    return network.eval()
-
-
-@functools.cache
 def small(archive):
     with np.load(GOLDENS / archive) as golden:
         return {key: golden[key] for key in golden.files}
@@ -70,7 +45,7 @@ def small(archive):
 @torch.no_grad()
 def outputs(model):
     """Everything the goldens hold of a model, {key: (B,J,F,T)}."""
-    network = filled(model)
+    network = filled(NETWORKS[model]())
     batch = lambda part, *shape, scale=1.0: published_input(f"{model}/{part}", 2, *shape, scale=scale)
     if model in ("difftraj_addemb", "difftraj_old", "difftraj_ar"):
         if model == "difftraj_ar":

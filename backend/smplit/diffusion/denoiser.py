@@ -72,6 +72,12 @@ class OutputProcess(nn.Module):
         return self.poseFinal(tokens).unflatten(-1, (self.joints, self.features)).permute(0, 2, 3, 1)
 
 
+def encoder(width: int, layers: int, heads: int = 4, feed_forward: int = 1024, dropout: float = 0.1) -> nn.TransformerEncoder:
+    """The published models' transformer: norms after each part, exact GELU."""
+    layer = nn.TransformerEncoderLayer(width, heads, feed_forward, dropout, activation="gelu", batch_first=True)
+    return nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+
+
 class MotionDenoiser(nn.Module):
     """What the networks have in common. A subclass embeds its own conditions and calls `decode`.
 
@@ -85,8 +91,7 @@ class MotionDenoiser(nn.Module):
     ):
         super().__init__()
         self.sequence_pos_encoder = PositionalEncoding(width)
-        layer = nn.TransformerEncoderLayer(width, heads, feed_forward, dropout, activation="gelu", batch_first=True)
-        self.seqTransEncoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.seqTransEncoder = encoder(width, layers, heads, feed_forward, dropout)
         self.embed_timestep = TimestepEmbedder(self.sequence_pos_encoder, width)
         self.input_process = InputProcess(joints * features, width)
         self.output_process = OutputProcess(joints, features, width)

@@ -23,6 +23,7 @@ class OriginalLocoDenoiser(MotionDenoiser):
 
     def __init__(self, styles: int = 100, width: int = 512, layers: int = 8):
         super().__init__(MOTION, 1, width, layers)
+        self.styles = styles
         self.past_motion_encoder = nn.Linear(MOTION, width)
         self.ctrl_traj_encoder = nn.Linear(CONTROL, width)
         if styles:
