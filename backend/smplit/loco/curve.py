@@ -156,7 +156,7 @@ def _along(corners: np.ndarray, corner_arc: np.ndarray, arc: np.ndarray) -> np.n
 
 def _rounded(place: np.ndarray, sample: float, closed: bool, speed: float) -> np.ndarray:
     """Evenly spaced places (M,3) of a drawn line, `sample` m apart -> places of the walked curve."""
-    half = float(np.clip(_WINDOW_SECONDS * speed, *_WINDOW))
+    half = min(float(np.clip(_WINDOW_SECONDS * speed, *_WINDOW)), sample * len(place) / 8)
     while (reach := round(half / sample)) > 1:
         rounded = _averaged(place, reach, closed)
         rounded += _averaged(place - rounded, reach, closed)

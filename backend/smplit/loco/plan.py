@@ -8,7 +8,7 @@ where the walker faces.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,8 +19,8 @@ from .facing import FACINGS, facing_along
 from .speed import travel
 
 FPS = 30.0
-_TURNING = ("path", "opposite", "inward", "outward")  # the body turns with the way
 _FASTEST = 13.0  # m/s: nobody runs faster
+_NO_STEP = 1e-3  # m: whoever has time only for less stands
 _SHORTEST, _LONGEST = 0.1, 6 * 3600.0  # s
 
 
@@ -49,7 +49,8 @@ class Plan:
     closed: bool
     laps: bool
     rests: tuple[bool, bool]
-    _lap: tuple[float, float, float]  # what a lap adds to facing (rad), arc (m) and tangent (rad)
+    _lap: tuple[float, float, float] = (0.0, 0.0, 0.0)  # what a lap adds to facing (rad), arc (m) and tangent (rad)
+    _cycle: Plan | None = None  # the lap of which these frames are some
 
     def __len__(self) -> int:
         return len(self.arc)
@@ -73,6 +74,8 @@ class Plan:
         """The plan at `frames` (K,), also before the first and after the last: laps go on round, a character at rest stays,
         one that walks goes straight on.
         """
+        if self._cycle is not None:
+            return self._cycle.rows(frames)
         frames = np.asarray(frames)
         last = len(self) - 1
         if self.laps:
@@ -87,7 +90,7 @@ class Plan:
         return Plan(
             self.place[at] + on[:, None] * step(self.place), self.facing[at] + laps * facing, self.arc[at] + laps * arc + on * step(self.arc),
             self.tangent[at] + laps * tangent, self.drawn[at] + on[:, None] * step(self.drawn), self.fps, self.closed, False,
-            (False, False), self._lap,
+            (False, False),
         )
 
 
@@ -127,39 +130,32 @@ def plan(
     if reverse:
         points = np.roll(points[::-1], 1, axis=0) if closed else points[::-1]
     curve = Curve.of(points, closed, speed)
+    go = lambda length, lap=False: travel(curve.direction, length, speed, fps, rests=rests, lap=lap, turns=facing != "fixed")
     lap = closed and not any(rests)
-    walked = (_laps if lap else _once)(curve, speed, fps, facing in _TURNING, seconds, rests)
+    walked = go(curve.walked_length, True) if lap else _once(go, curve, speed, fps, seconds, rests)
     walked = np.pad(walked, [round(lead * fps) for lead in (lead_in, lead_out)], mode="edge")
     arc = curve.arc_at(walked)
     place, tangent = curve.place(arc), curve.direction(walked)
-    whole = lap and seconds is None
     faces, lap_turn = facing_along(
-        facing, place, tangent, side=curve.side, fps=fps, lap_turn=curve.turn if whole else None, angle=angle, towards=towards
+        facing, place, tangent, side=curve.side, fps=fps, lap_turn=curve.turn if lap else None, angle=angle, towards=towards
     )
-    per_lap = (lap_turn, curve.length, curve.turn) if whole else (0.0, 0.0, 0.0)
-    return Plan(place, faces, arc, tangent, curve.drawn_place(arc), fps, closed, whole, rests, per_lap)
+    per_lap = (lap_turn, curve.length, curve.turn) if lap else (0.0, 0.0, 0.0)
+    planned = Plan(place, faces, arc, tangent, curve.drawn_place(arc), fps, closed, lap, rests, per_lap)
+    if not lap or seconds is None:
+        return planned
+    return replace(planned.rows(np.arange(max(round(seconds * fps), 2))), _cycle=planned)
 
 
-def _laps(curve: Curve, speed: float, fps: float, turns: bool, seconds: float | None, rests: tuple[bool, bool]) -> np.ndarray:
-    """Metres walked (T,) round a closed curve without a rest: one lap, or as many as fit in `seconds`."""
-    lap = travel(curve.direction, curve.walked_length, speed, fps, rests=rests, lap=True, turns=turns)
-    if seconds is None:
-        return lap
-    laps, at = np.divmod(np.arange(round(seconds * fps)), len(lap))
-    return laps * curve.walked_length + lap[at]
-
-
-def _once(curve: Curve, speed: float, fps: float, turns: bool, seconds: float | None, rests: tuple[bool, bool]) -> np.ndarray:
-    """Metres walked (T,) from a start to an end: all of the line, or what can be walked in `seconds`."""
-    go = lambda length: travel(curve.direction, length, speed, fps, rests=rests, turns=turns)
+def _once(go, curve: Curve, speed: float, fps: float, seconds: float | None, rests: tuple[bool, bool]) -> np.ndarray:
+    """Metres walked (T,) from a start to an end: all of the line, or what can be walked in `seconds`. `go` walks a length."""
     if seconds is None:
         return go(curve.walked_length)
     frames = max(round(seconds * fps), 2)
     reach = speed * (frames - 1) / fps
     walked = go(reach if curve.closed else min(reach, curve.walked_length))
-    while len(walked) > frames:  # too short for this speed: not so far, then
+    while len(walked) > frames:  # too little time for this speed: not so far, then
         reach = walked[-1] * min((frames - 1) / (len(walked) - 1), 0.98)
-        walked = go(reach)
+        walked = go(reach) if reach > _NO_STEP else np.zeros(frames)
     return np.pad(walked, (0, frames - len(walked) if rests[1] else 0), mode="edge")
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How far along its curve a walker is at every frame: speeding up, slowing down for turns, stopping at the end.
 
-The mean speed is the requested one, so what is lost at the ends and in the turns is made up for by a faster
-cruise, of at most 1.25 times the request. Where that is not enough the walker hurries: speeds up, brakes and
-leans into turns harder, up to twice as hard as comfortable. A path too short or too bent even for that
-takes longer than requested.
+The mean speed is the requested one. What is lost at the ends and in the turns is made up for by haste: a
+faster cruise, of at most 1.25 times the request, and speeding up, braking and leaning into turns harder, at most
+twice as hard as comfortable, both in the same measure. A path too short or too bent even for that takes
+longer than requested.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class SpeedLimits:
         bend: (K,) rad/m, at least zero: how much the way turns per metre.
         node: m.
         rests: (at the start, at the end): the walker stands there.
-        turns: the body turns with the way, so turns take their time.
+        turns: the body turns as the way does, so turns take their time.
         lap: the last stretch leads to the first.
     """
 
@@ -107,7 +107,7 @@ def travel(
         speed: m/s, mean.
         rests: the walker stands at the start, at the end.
         lap: the walk is one lap of a closed curve, repeated for ever; it rests nowhere.
-        turns: the body turns with the way, so turns take their time.
+        turns: the body turns as the way does, so turns take their time.
 
     Returns:
         (T,) m from 0 to `length`; a lap leaves out its last frame, which is the first of the next.
@@ -128,10 +128,10 @@ def travel(
 def _in_time(limits: SpeedLimits, speed: float, seconds: float) -> Ride:
     """The calmest ride that takes no longer than `seconds`, or the fastest there is."""
 
-    def ride(haste: float) -> Ride:  # 0 calm, 1 at the fastest cruise, 2 also with the most effort
-        return limits.ride(speed * (1 + (_FASTEST_CRUISE - 1) * min(haste, 1.0)), 1 + (_MOST_EFFORT - 1) * max(haste - 1.0, 0.0))
+    def ride(haste: float) -> Ride:
+        return limits.ride(speed * (1 + (_FASTEST_CRUISE - 1) * haste), 1 + (_MOST_EFFORT - 1) * haste)
 
-    late, early = 0.0, 2.0
+    late, early = 0.0, 1.0
     if ride(late).time[-1] <= seconds:
         return ride(late)
     for _ in range(12):
