@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smplit.diffusion.schedules import Schedule, cosine_betas, even_timesteps, linear_betas, strided_timesteps
+from smplit.diffusion.schedules import Schedule, cosine_betas, even_timesteps, linear_betas, sectioned_timesteps, strided_timesteps
 from smplit.errors import BadInput
 
 GOLDEN = Path(__file__).resolve().parents[1] / "goldens" / "difftraj_diffusion.npz"
-CAMDM = Path(__file__).resolve().parents[3] / "shared" / "goldens" / "camdm" / "diffusion.npz"
+CAMDM = Path(__file__).resolve().parents[1] / "goldens" / "camdm_diffusion.npz"
 TOLERANCE = 1e-12  # float64 against float64
 BETAS = {"cosine": cosine_betas, "linear": linear_betas}
 
@@ -23,8 +23,6 @@ def golden():
 
 @pytest.fixture(scope="module")
 def camdm():
-    if not CAMDM.is_file():
-        pytest.skip("needs goldens/camdm in ../shared beside the repository")
     with np.load(CAMDM) as archive:
         return {key: archive[key] for key in archive.files if key.startswith(("sched", "respace"))}
 
@@ -56,7 +54,7 @@ def test_respacing_keeps_the_noise_and_the_names_of_the_trained_steps(golden):
 
 
 @pytest.mark.parametrize(
-    "kind,steps", [("cosine", 4), ("cosine", 8), ("cosine", 50), ("cosine", 1000), ("linear", 50), ("linear", 100), ("linear", 1000)]
+    "kind,steps", [("cosine", 4), ("cosine", 8), ("cosine", 50), ("cosine", 100), ("cosine", 1000), ("linear", 50), ("linear", 100), ("linear", 1000)]
 )
 def test_schedules_are_those_of_camdm_too(camdm, kind, steps):
     assert_is(Schedule.of(BETAS[kind](steps)), camdm, f"sched/{kind}{steps}")
@@ -70,6 +68,28 @@ def test_even_respacing_is_that_of_camdm(camdm, total, count):
 @pytest.mark.parametrize("count", [50, 100])
 def test_strided_respacing_is_that_of_camdm(camdm, count):
     assert_is(Schedule.of(cosine_betas(1000)).respaced(strided_timesteps(1000, count)), camdm, f"respace/1000_ddim{count}")
+
+
+def test_sections_of_their_own_density_are_those_of_camdm(camdm):
+    timesteps = sectioned_timesteps(300, (10, 15, 20))
+    assert_is(Schedule.of(cosine_betas(300)).respaced(timesteps), camdm, "respace/300_101520")
+
+
+def test_no_array_of_camdms_schedules_is_left_out(camdm):
+    tested = {f"sched/cosine{n}" for n in (4, 8, 50, 100, 1000)} | {f"sched/linear{n}" for n in (50, 100, 1000)}
+    tested |= {f"respace/1000_to_{n}" for n in (100, 50, 20, 10, 5, 2)} | {"respace/8_to_4", "respace/8_to_2", "respace/300_101520"}
+    tested |= {f"respace/1000_ddim{n}" for n in (50, 100)}
+    assert {key.rsplit("/", 1)[0] for key in camdm} == tested
+    names = {key.rsplit("/", 1)[1] for key in camdm}
+    for leaf, part in (("sqrt_recip_alphas_cumprod", 0), ("sqrt_recipm1_alphas_cumprod", 1)):
+        names.remove(leaf)
+        for kind, steps in (("cosine", 8), ("linear", 100)):
+            signal = Schedule.of(BETAS[kind](steps)).alphas_cumprod
+            np.testing.assert_allclose(np.sqrt(1 / signal - part), camdm[f"sched/{kind}{steps}/{leaf}"], rtol=1e-9)
+    assert names == {
+        "betas", "alphas_cumprod", "alphas_cumprod_prev", "posterior_variance", "posterior_log_variance_clipped", "posterior_mean_coef1",
+        "posterior_mean_coef2", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod", "timestep_map",
+    }
 
 
 def test_one_step_starts_where_there_is_only_noise():

@@ -20,10 +20,16 @@ Model = Callable[[Tensor, Tensor], Tensor]
 
 
 class GaussianDiffusion:
-    """Gaussian noise by a `Schedule`; the posterior keeps its own (small) variance."""
+    """Gaussian noise by a `Schedule`.
 
-    def __init__(self, schedule: Schedule):
+    Args:
+        large_variance: ancestral steps add noise of the schedule's own variance instead of the posterior's smaller one.
+    """
+
+    def __init__(self, schedule: Schedule, large_variance: bool = False):
         self.schedule = schedule
+        clipped = schedule.posterior_log_variance_clipped
+        self._log_variance = np.log(np.append(np.exp(clipped[0]), schedule.betas[1:])) if large_variance else clipped
 
     def q_sample(self, x0: Tensor, step: Tensor, noise: Tensor) -> Tensor:
         """The clean motion with the noise of `step`."""
@@ -35,20 +41,42 @@ class GaussianDiffusion:
         names = torch.as_tensor(self.schedule.timesteps, device=x.device)
         return model(x, names[step])
 
+    def noise_from_x0(self, x: Tensor, step: Tensor, x0: Tensor) -> Tensor:
+        """The noise that x holds when x0 is what lies under it."""
+        signal = self.schedule.alphas_cumprod
+        return (_at(np.sqrt(1 / signal), step, x) * x - x0) / _at(np.sqrt(1 / signal - 1), step, x)
+
+    def x0_from_noise(self, x: Tensor, step: Tensor, noise: Tensor) -> Tensor:
+        """What lies under the noise of x."""
+        signal = self.schedule.alphas_cumprod
+        return _at(np.sqrt(1 / signal), step, x) * x - _at(np.sqrt(1 / signal - 1), step, x) * noise
+
+    def posterior_mean(self, x0: Tensor, x: Tensor, step: Tensor) -> Tensor:
+        """Mean of q(x[t-1] | x[t], x0) (Ho et al. 2020, eq. 7)."""
+        schedule = self.schedule
+        return _at(schedule.posterior_mean_coef1, step, x) * x0 + _at(schedule.posterior_mean_coef2, step, x) * x
+
     def p_sample(self, model: Model, x: Tensor, step: Tensor, noise: Tensor) -> Tensor:
         """One ancestral step towards x0 (Ho et al. 2020, algorithm 2); the last one, step 0, adds no noise."""
-        schedule = self.schedule
-        x0 = self.predict_x0(model, x, step)
-        mean = _at(schedule.posterior_mean_coef1, step, x) * x0 + _at(schedule.posterior_mean_coef2, step, x) * x
-        spread = _at(np.exp(0.5 * schedule.posterior_log_variance_clipped), step, x)
+        mean = self.posterior_mean(self.predict_x0(model, x, step), x, step)
+        spread = _at(np.exp(0.5 * self._log_variance), step, x)
         return mean + torch.where(_like(step, x) > 0, spread, torch.zeros_like(spread)) * noise
 
-    def ddim_sample(self, model: Model, x: Tensor, step: Tensor) -> Tensor:
-        """One deterministic step towards x0 (Song et al. 2021, eq. 12 with eta = 0)."""
+    def ddim_sample(self, model: Model, x: Tensor, step: Tensor, eta: float = 0.0, noise: Tensor | None = None) -> Tensor:
+        """One step towards x0 (Song et al. 2021, eq. 12 and 16): deterministic, or with `noise` of the share `eta`."""
         signal, before = self.schedule.alphas_cumprod, self.schedule.alphas_cumprod_prev
+        sigma = eta * np.sqrt((1 - before) / (1 - signal) * (1 - signal / before))
         x0 = self.predict_x0(model, x, step)
-        noise = (_at(np.sqrt(1 / signal), step, x) * x - x0) / _at(np.sqrt(1 / signal - 1), step, x)
-        return _at(np.sqrt(before), step, x) * x0 + _at(np.sqrt(1 - before), step, x) * noise
+        held = self.noise_from_x0(x, step, x0)
+        mean = _at(np.sqrt(before), step, x) * x0 + _at(np.sqrt(1 - before - sigma**2), step, x) * held
+        return mean if noise is None else mean + _at(sigma, step, x) * noise
+
+    def ddim_reverse_sample(self, model: Model, x: Tensor, step: Tensor) -> Tensor:
+        """One deterministic step towards noise: a motion's own noise, from which sampling gives it back."""
+        after = np.append(self.schedule.alphas_cumprod[1:], 0.0)
+        x0 = self.predict_x0(model, x, step)
+        held = self.noise_from_x0(x, step, x0)
+        return _at(np.sqrt(after), step, x) * x0 + _at(np.sqrt(1 - after), step, x) * held
 
     @torch.no_grad()
     def ddim_sample_loop(self, model: Model, noise: Tensor, progress: Callable[[int], None] = lambda done: None) -> Tensor:
@@ -77,6 +105,11 @@ def masked_mse(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     kept = mask.expand_as(target).to(target.dtype)
     squares = (predicted - target).square() * kept
     return squares.flatten(1).sum(1) / kept.flatten(1).sum(1)
+
+
+def inpainting(model: Model, known: Tensor, where: Tensor) -> Model:
+    """The model, whose answers are `known` (B,...) in the entries that `where` (B,...) says."""
+    return lambda x, timesteps: torch.where(where, known, model(x, timesteps))
 
 
 def _at(values: np.ndarray, step: Tensor, x: Tensor) -> Tensor:

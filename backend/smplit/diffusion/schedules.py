@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -44,7 +45,8 @@ def even_timesteps(total: int, count: int) -> np.ndarray:
     _check_count(total, count)
     if count == 1:
         return np.array([total - 1])  # one step must start where there is nothing but noise
-    return np.array([round(i * (total - 1) / (count - 1)) for i in range(count)])
+    strides = np.full(count - 1, (total - 1) / (count - 1))
+    return np.round(np.cumsum([0.0, *strides])).astype(int)  # summed, not multiplied: the published one rounds halves so
 
 
 def strided_timesteps(total: int, count: int) -> np.ndarray:
@@ -55,6 +57,17 @@ def strided_timesteps(total: int, count: int) -> np.ndarray:
     """
     _check_count(total, count)
     return np.arange(count) * (total // count)
+
+
+def sectioned_timesteps(total: int, counts: Sequence[int]) -> np.ndarray:
+    """`even_timesteps` of as many equal sections of 0..total-1 as there are counts: more steps where they matter.
+
+    Raises:
+        BadInput: a section has fewer steps than it should give.
+    """
+    edges = np.linspace(0, total, len(counts) + 1).round().astype(int)
+    parts = [edge + even_timesteps(int(end - edge), count) for edge, end, count in zip(edges, edges[1:], counts, strict=False)]
+    return np.concatenate(parts)
 
 
 def _check_count(total: int, count: int) -> None:
