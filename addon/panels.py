@@ -11,6 +11,7 @@ from . import preferences
 from .bridge import backend as states
 from .bridge import pump
 from .bridge.jobs import Job
+from .operators.trajectory import chosen_armatures, selection_problem
 from .shared import VERSION
 
 _STATE_ICONS = {
@@ -136,6 +137,60 @@ class SMPLIT_PT_capture_run(_Sidebar, bpy.types.Panel):
         SMPLIT_PT_capture.draw_button(self.layout)
 
 
+class SMPLIT_PT_trajectory(_Sidebar, bpy.types.Panel):
+    bl_idname = "SMPLIT_PT_trajectory"
+    bl_label = "Trajectory"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 3
+
+    def draw(self, context) -> None:
+        settings = context.scene.smplit_trajectory
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.row().prop(settings, "source", expand=True)
+        if settings.source == "FILE":
+            layout.prop(settings, "filepath")
+        layout.prop(settings, "lock_feet")
+
+
+class SMPLIT_PT_trajectory_options(_Sidebar, bpy.types.Panel):
+    bl_parent_id = "SMPLIT_PT_trajectory"
+    bl_label = "Options"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 0
+
+    def draw(self, context) -> None:
+        settings = context.scene.smplit_trajectory
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "samples")
+        row = layout.row()
+        row.active = settings.samples > 0
+        row.prop(settings, "seed")
+        layout.prop(settings, "commercial_safe")
+
+
+class SMPLIT_PT_trajectory_run(_Sidebar, bpy.types.Panel):
+    """The big button below the options, with the reason when it cannot be pressed."""
+
+    bl_parent_id = "SMPLIT_PT_trajectory"
+    bl_label = ""
+    bl_options = {"HIDE_HEADER"}
+    bl_order = 1
+
+    def draw(self, context) -> None:
+        source = context.scene.smplit_trajectory.source
+        problem = selection_problem(chosen_armatures(context)) if source == "SELECTED" else None
+        row = self.layout.row()
+        row.scale_y = 1.5
+        row.enabled = problem is None
+        row.operator("smplit.run_difftraj", icon="CON_FOLLOWPATH")
+        if problem is not None:
+            _paragraph(self.layout, str(problem), "INFO")
+
+
 class SMPLIT_PT_jobs(_Sidebar, bpy.types.Panel):
     bl_idname = "SMPLIT_PT_jobs"
     bl_label = "Jobs"
@@ -253,7 +308,10 @@ def draw_preferences(layout: bpy.types.UILayout, chosen: preferences.SmplitPrefe
     row.operator("smplit.backend_details", icon="COPYDOWN")
 
 
-_CLASSES = (SMPLIT_PT_backend, SMPLIT_PT_capture, SMPLIT_PT_capture_options, SMPLIT_PT_capture_run, SMPLIT_PT_jobs, SMPLIT_PT_files)
+_CLASSES = (
+    SMPLIT_PT_backend, SMPLIT_PT_capture, SMPLIT_PT_capture_options, SMPLIT_PT_capture_run,
+    SMPLIT_PT_trajectory, SMPLIT_PT_trajectory_options, SMPLIT_PT_trajectory_run, SMPLIT_PT_jobs, SMPLIT_PT_files,
+)
 
 
 def register() -> None:

@@ -93,16 +93,51 @@ class SmplitCaptureSettings(bpy.types.PropertyGroup):
         }
 
 
+class SmplitTrajectorySettings(bpy.types.PropertyGroup):
+    """The Trajectory panel. `options` says it in the words of the operator."""
+
+    source: bpy.props.EnumProperty(
+        name="Source",
+        description="Whose motion gets a path",
+        items=(
+            ("SELECTED", "Selected", "The selected characters; each gets a travelling twin, the original stays as it is"),
+            ("FILE", "File", "A motion file: SMPL-X, SMPL-H or AMASS (.npz), or motion capture of another skeleton (.bvh)"),
+        ),
+    )
+    filepath: bpy.props.StringProperty(name="Motion", subtype="FILE_PATH", description="The motion file")
+    lock_feet: bpy.props.BoolProperty(
+        name="Lock Feet", default=True,
+        description="Bend the legs so that feet on the floor do not slide at all. Off: only the hips are moved, no other joint turns",
+    )
+    samples: bpy.props.IntProperty(
+        name="Variants", min=0, max=32, soft_max=8,
+        description="0: the likeliest path. Else so many different paths, which differ where the feet tell little",
+    )
+    seed: bpy.props.IntProperty(name="Seed", min=0, description="Other variants with another number; the same with the same")
+    commercial_safe: bpy.props.BoolProperty(
+        name="Commercial Use",
+        description="Use only the network whose training data may be used commercially. It is a little less exact",
+    )
+
+    def options(self) -> dict[str, object]:
+        """The choices as properties of `smplit.run_difftraj`."""
+        choices = {name: getattr(self, name) for name in ("lock_feet", "samples", "seed", "commercial_safe")}
+        return {**choices, "filepath": self.filepath if self.source == "FILE" else ""}
+
+
 def register() -> None:
     bpy.utils.register_class(SmplitVideo)
     bpy.utils.register_class(SmplitCaptureSettings)
+    bpy.utils.register_class(SmplitTrajectorySettings)
     bpy.types.WindowManager.smplit_last_job = bpy.props.StringProperty(
         name="Last Job", description="Key of the job that was started last, for scripts: smplit.wait(job=...)", options={"SKIP_SAVE"},
     )
     bpy.types.Scene.smplit_capture = bpy.props.PointerProperty(type=SmplitCaptureSettings)
+    bpy.types.Scene.smplit_trajectory = bpy.props.PointerProperty(type=SmplitTrajectorySettings)
 
 
 def unregister() -> None:
-    del bpy.types.Scene.smplit_capture, bpy.types.WindowManager.smplit_last_job
+    del bpy.types.Scene.smplit_trajectory, bpy.types.Scene.smplit_capture, bpy.types.WindowManager.smplit_last_job
+    bpy.utils.unregister_class(SmplitTrajectorySettings)
     bpy.utils.unregister_class(SmplitCaptureSettings)
     bpy.utils.unregister_class(SmplitVideo)

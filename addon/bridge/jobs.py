@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WAITING = "waiting"  # not yet handed to the backend
 OPEN = frozenset({WAITING, "queued", "running"})
 MOST_EARLIER = 5  # jobs of earlier sessions that are listed
+_RESULT_WORDS = {"capture": ("person", "people"), "difftraj": ("path", "paths")}  # what a kind of job makes: one, several
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Job:
     submit: protocol.Message | None  # what to send; None for jobs of an earlier session
     title: str
     request: str  # names the job until the backend has
+    kind: str
     id: str = ""  # the backend's name of the job
     state: str = WAITING
     ahead: int = 0  # jobs of the queue that come first
@@ -56,8 +58,10 @@ class Job:
         return self.request
 
     def video(self, clip: int) -> str | None:
-        """The path of input number `clip`; None for jobs of earlier sessions."""
-        return self.submit["paths"][clip] if self.submit is not None and clip < len(self.submit["paths"]) else None
+        """The video that input number `clip` is; None for jobs of earlier sessions, and where no video went in."""
+        if self.kind != "capture" or self.submit is None or clip >= len(self.submit["paths"]):
+            return None
+        return self.submit["paths"][clip]
 
     @property
     def origin(self) -> float:
@@ -87,8 +91,9 @@ class Job:
         if self.state == "queued":
             return f"waits for {self.ahead} other" if self.ahead else "queued"
         if self.state == "done":
-            people = len({person for _, person in self.people}) or self.results
-            return f"{people} {'person' if people == 1 else 'people'}"
+            count = len({person for _, person in self.people}) or self.results
+            one, many = _RESULT_WORDS.get(self.kind, _RESULT_WORDS["capture"])
+            return f"{count} {one if count == 1 else many}"
         return {WAITING: "waits for the backend", "cancelled": "cancelled"}.get(self.state, f"failed: {self.message}")
 
     def details(self) -> str:
@@ -113,7 +118,7 @@ class JobList:
 
     def add(self, submit: protocol.Message, title: str) -> Job:
         """A new job, to be sent as soon as the backend listens."""
-        job = Job(submit, title, submit.id)
+        job = Job(submit, title, submit.id, submit["kind"])
         self._jobs.append(job)
         return job
 
@@ -156,8 +161,9 @@ class JobList:
         fresh = [row for row in rows if row.get("job") not in known and row.get("results") and row.get("state") in protocol.ENDED]
         newest = sorted(fresh, key=lambda row: row.get("created") or 0, reverse=True)[:MOST_EARLIER]
         for row in newest:
-            title = ", ".join(Path(str(source)).name for source in row.get("sources") or ()) or row.get("kind", "job")
-            job = Job(None, title, row["job"], id=row["job"], state=row["state"], results=row["results"], shown=False)
+            kind = str(row.get("kind") or "capture")
+            title = ", ".join(Path(str(source)).name for source in row.get("sources") or ()) or kind
+            job = Job(None, title, row["job"], kind, id=row["job"], state=row["state"], results=row["results"], shown=False)
             job.code, job.message, job.remedy = (row.get(name) or "" for name in ("code", "message", "remedy"))
             self._jobs.insert(0, job)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Chunks of jobs on their way into the open scene: one `ResultWriter` per video of a job.
+"""Chunks of jobs on their way into the open scene: one `ResultWriter` per input of a job.
 
 A job that ends badly takes out again what it had brought in, so a scene never keeps half a result.
 """
@@ -13,6 +13,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ..scene import naming
+from ..scene.placement import Placement
 from ..scene.result import ResultWriter, remove_halves
 from ..shared import errors, protocol
 from .jobs import Job
@@ -58,10 +60,11 @@ class Results:
 
     def _take_chunk(self, job: Job, message: protocol.Message, models: list[dict]) -> None:
         key = (job.key, message["clip"])
+        if key not in self._writers and message["first"]:
+            return  # what says shape and place was left out while Blender was busy: all of it will come again
         try:
             if key not in self._writers:
-                made_with = str(np.asarray(message.arrays.get("smplit_body", "")))
-                writer = ResultWriter(message["source"], body_of(made_with, models), job.video(message["clip"]), origin=job.origin)
+                writer = _writer(job, message, models)
                 writer.begin()
                 self._writers[key], self._jobs[job.key] = writer, job
             self._writers[key].add_chunk(message["person"], message["first"], message.arrays)
@@ -93,7 +96,7 @@ class Results:
 
     def _give_up(self, job: Job, error: Exception) -> None:
         text = str(error) if isinstance(error, errors.SmplitError) else f"The result cannot be shown ({error})."
-        job.warnings.append(f"{text} The capture itself is kept: bring it in again, or import its file.")
+        job.warnings.append(f"{text} The result itself is kept: bring it in again, or import its file.")
         job.shown = False
         self.drop(job)
 
@@ -121,6 +124,15 @@ class Results:
         self._writers.clear()
         self._jobs.clear()
         self._complete.clear()
+
+
+def _writer(job: Job, message: protocol.Message, models: list[dict]) -> ResultWriter:
+    """The writer for a person's first chunk."""
+    made_with = str(np.asarray(message.arrays.get("smplit_body", "")))
+    return ResultWriter(
+        message["source"], body_of(made_with, models), job.video(message["clip"]), job.origin, naming.of_kind(job.kind),
+        Placement.from_entries(message.arrays),
+    )
 
 
 def armatures_of(job: Job) -> list[bpy.types.Object]:

@@ -19,6 +19,7 @@ from . import armature as rig
 from . import marks, mesh, skeleton
 from .animation import Track, pose_channels, shape_key_channels
 from .body_file import NUM_BETAS, Body
+from .placement import Placement
 from .timing import Clock
 
 _log = logging.getLogger(__name__)
@@ -32,12 +33,13 @@ Piece = tuple[int, dict[str, np.ndarray]]
 class Character:
     """Turns the pieces of one person's motion into an armature, a body and their keys."""
 
-    def __init__(self, number: int, name: str, result: str, clock: Clock) -> None:
+    def __init__(self, number: int, name: str, result: str, clock: Clock, placement: Placement) -> None:
         self.number = number
         self.name = name
         self.deleted = False
         self._result = result
         self._clock = clock
+        self._placement = placement
         self._waiting: deque[Piece] = deque()
         self._taken: list[Piece] = []  # already turned into keys, kept for a rebuild
         self._betas = np.zeros(NUM_BETAS)
@@ -104,13 +106,14 @@ class Character:
         return float(self._pose.frames.max(initial=0.0))
 
     def path(self) -> np.ndarray:
-        """(N,3) m: feet and head, roughly, at all keys so far; N is 0 when there are none."""
+        """(N,3) m, world: feet and head, roughly, at all keys so far; N is 0 when there are none."""
         armature = self.armature
         if armature is None:
             return np.zeros((0, 3))
         bone = armature.data.bones[skeleton.JOINT_NAMES[0]]
         pelvis = self._pose.values[:, -3:] @ np.array(bone.matrix_local.to_3x3()).T + np.array(bone.head_local)
-        return np.concatenate([pelvis - (0.0, 0.0, 0.9), pelvis + (0.0, 0.0, 0.8)])
+        both = np.concatenate([pelvis - (0.0, 0.0, 0.9), pelvis + (0.0, 0.0, 0.8)])
+        return both * self._placement.scale + self._placement.location
 
     def advance(self, body: Body, collection: Callable[[], bpy.types.Collection], deadline: float) -> bool:
         """Goes on building and keying until the deadline; True when everything that arrived stands.
@@ -133,6 +136,7 @@ class Character:
 
     def _add_armature(self, body: Body, collection: bpy.types.Collection) -> None:
         armature = rig.build_armature(self.name, body, self._betas, collection)
+        armature.location, armature.scale = self._placement.location, [self._placement.scale] * 3
         armature[rig.PROP_PERSON] = self.number
         marks.mark(armature, self._result, f"armature {self.number}")
         self._started = True

@@ -15,6 +15,9 @@ from . import armature as rig
 from . import mesh, skeleton
 from .actions import assigned_curves
 from .body_file import NUM_BETAS
+from .placement import Placement
+
+_UNEVEN = 0.01  # relative difference of an object's scale along its axes
 
 
 def read_motion(armature: bpy.types.Object, scene: bpy.types.Scene) -> motion.Motion:
@@ -25,11 +28,7 @@ def read_motion(armature: bpy.types.Object, scene: bpy.types.Scene) -> motion.Mo
     """
     if not rig.is_smplx(armature):
         raise errors.BadInput("This is no SMPLit character.", "Select an armature with the 55 SMPL-X bones.", "not_smplx")
-    action = armature.animation_data.action if armature.animation_data else None
-    if action is None:
-        raise errors.BadInput(f"'{armature.name}' has no animation.", "Give it an action first.", "no_action")
-    first, last = math.ceil(action.frame_range[0] - 1e-3), math.floor(action.frame_range[1] + 1e-3)
-    frames = np.arange(first, max(last, first + 1) + 1)
+    frames = frames_of(armature)
     rotations, heads = _sample(armature, scene, frames)
     rest_pelvis = np.array(armature.get(rig.PROP_PELVIS, (0.0, 0.0, 0.0)), np.float64)
     rate = scene.render.fps / scene.render.fps_base
@@ -43,6 +42,44 @@ def read_motion(armature: bpy.types.Object, scene: bpy.types.Scene) -> motion.Mo
         frame_times=(frames - frames[0]) / rate,
         extras={"smplit_body": np.array(str(armature.get(rig.PROP_BODY, ""))), "smplit_source": np.array(armature.name)},
     )
+
+
+def frames_of(armature: bpy.types.Object) -> np.ndarray:
+    """(T,) whole frames of the armature's action, two at least.
+
+    Raises:
+        BadInput: the armature has no action.
+    """
+    action = armature.animation_data.action if armature.animation_data else None
+    if action is None:
+        raise errors.BadInput(f"'{armature.name}' has no animation.", "Give it an action first.", "no_action")
+    first, last = math.ceil(action.frame_range[0] - 1e-3), math.floor(action.frame_range[1] + 1e-3)
+    return np.arange(first, max(last, first + 1) + 1)
+
+
+def read_in_place(armature: bpy.types.Object, scene: bpy.types.Scene) -> motion.Motion:
+    """`read_motion` from where the armature object stands on its first frame: its height is the floor's, its scale
+    the character's. That placement is among the extras.
+
+    Raises:
+        BadInput: as `read_motion`; the object is scaled unevenly or mirrored.
+    """
+    read = read_motion(armature, scene)
+    first = int(frames_of(armature)[0])
+    with _frame_kept(scene):
+        scene.frame_set(first)
+        world = armature.evaluated_get(bpy.context.evaluated_depsgraph_get()).matrix_world
+    axes = np.array(world.to_3x3())
+    scale = float(np.cbrt(np.linalg.det(axes)))
+    if scale <= 0 or np.abs(np.linalg.norm(axes, axis=0) / scale - 1).max() > _UNEVEN:
+        raise errors.BadInput(
+            f"'{armature.name}' is scaled unevenly or mirrored.", "Set its scale to the same positive number on all three axes.", "uneven_scale"
+        )
+    placement = Placement(first, tuple(world.translation), scale)
+    rest_pelvis = np.array(armature.get(rig.PROP_PELVIS, (0.0, 0.0, 0.0)), np.float64)
+    read.trans = (placement.from_world(read.trans + rest_pelvis) - rest_pelvis).astype(np.float32)
+    read.extras.update(placement.entries())
+    return read
 
 
 def _sample(armature: bpy.types.Object, scene: bpy.types.Scene, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -82,13 +119,15 @@ def _frame_kept(scene: bpy.types.Scene) -> Iterator[None]:
 
 
 def _expression(armature: bpy.types.Object, frames: np.ndarray) -> tuple[tuple[str, ...] | None, np.ndarray | None]:
-    """Names and values (T,E) of the body's expressions; None where no body or no animation of it is there."""
+    """Names and values (T,E) of the body's expressions; None where there is no body, or its face is at rest."""
     body = next((child for child in armature.children if child.type == "MESH" and child.data.shape_keys is not None), None)
-    curves = assigned_curves(body.data.shape_keys) if body is not None else []
-    if not curves:
+    if body is None:
         return None, None
+    curves = assigned_curves(body.data.shape_keys)
     shapes = {mesh.beta_key_name(index) for index in range(NUM_BETAS)}
     blocks = [block for block in body.data.shape_keys.key_blocks[1:] if block.name not in shapes]
+    if not curves and not any(block.value for block in blocks):
+        return None, None
     values = np.array([np.full(len(frames), block.value) for block in blocks], np.float32)
     rows = {f'key_blocks["{block.name}"].value': row for row, block in enumerate(blocks)}
     for curve in curves:

@@ -10,7 +10,7 @@
     writer.discard()                          # cancelled: takes everything out again
     writer.after_undo()                       # from the undo_post and redo_post handlers; then remove_halves()
 
-One writer per video of a job. `arrays` are the entries of a motion file (DESIGN 3) cut to the chunk's
+One writer per input of a job. `arrays` are the entries of a motion file (DESIGN 3) cut to the chunk's
 frames; `betas`, `mocap_frame_rate`, `expression_names` and `camera_K` come with the person's first chunk.
 
 Everything that was received stays in the writer until the end. Objects are looked up in every step, so
@@ -31,6 +31,8 @@ import numpy as np
 from . import marks, viewport
 from .body_file import BODIES, Body
 from .character import Character
+from .naming import CAPTURE, Naming
+from .placement import Placement
 from .shot import Shot
 from .timing import Clock
 
@@ -40,15 +42,19 @@ TICK_BUDGET = 0.012  # s; the longest single piece of work comes on top, and a t
 
 
 class ResultWriter:
-    """Writes one video's people into the scene that was open at `begin`."""
+    """Writes the people of one video, or of one motion, into the scene that was open at `begin`."""
 
-    def __init__(self, source: str, body: str | Path, video: str | Path | None = None, origin: float = 0.0) -> None:
+    def __init__(
+        self, source: str, body: str | Path, video: str | Path | None = None, origin: float = 0.0,
+        naming: Naming = CAPTURE, placement: Placement | None = None,
+    ) -> None:
         """
         Args:
-            source: file name of the video; names the collection and all in it.
+            source: file name of the video or motion; names the collection and all in it, as `naming` says.
             body: body model npz that the motion was made with.
             video: the video, to be shown behind the character; None or a lost file shows none.
-            origin: s of the video that falls on the scene's first frame (where a captured range begins).
+            origin: s of the source that falls on the first frame (where a captured range begins).
+            placement: first frame, place and scale of the armatures; else the scene's first frame and its origin.
 
         Raises:
             BadInput: there is no such body file.
@@ -58,6 +64,7 @@ class ResultWriter:
         self._body = BODIES.request(body)
         self._video = Path(video) if video is not None else None
         self._origin = origin
+        self._naming, self._placement = naming, placement or Placement()
         self._id = uuid.uuid4().hex
         self._finishing = self._framed = False
         self._scene = ""
@@ -69,7 +76,7 @@ class ResultWriter:
         """Fixes the scene (the current one, if none is given), its first frame and its frame rate."""
         scene = scene or bpy.context.scene
         self._scene = scene.name
-        self._clock = Clock.of(scene, self._origin)
+        self._clock = Clock.of(scene, self._origin, self._placement.start)
         self._shot = Shot(marks.name_with(self._stem, " camera"), self._id, self._clock, self._video)
 
     def add_chunk(self, person: int, first: int, arrays: Mapping[str, np.ndarray]) -> None:
@@ -80,11 +87,14 @@ class ResultWriter:
         """
         if self._clock is None:
             self.begin()
-        character = self._people.get(person) or Character(person, marks.name_with(self._stem, f" p{person}"), self._id, self._clock)
+        character = self._people.get(person) or self._new_character(person)
         _, arrays = character.add(first, arrays)
         self._people[person] = character
         self._shot.add(person, arrays)
         self.done = False
+
+    def _new_character(self, person: int) -> Character:
+        return Character(person, self._naming.person(self._stem, person), self._id, self._clock, self._placement)
 
     def finish(self) -> None:
         """No more chunks will come."""
@@ -103,7 +113,7 @@ class ResultWriter:
     @property
     def collection(self) -> bpy.types.Collection | None:
         """The result's collection, if it is in the file now."""
-        return marks.find(bpy.data.collections, marks.name_with(self._stem, ""), self._id, "result")
+        return marks.find(bpy.data.collections, self._naming.result(self._stem), self._id, "result")
 
     def step(self, budget: float = TICK_BUDGET) -> bool:
         """Works for about `budget` s, `TICK_BUDGET` at most; True while something that arrived is not in the scene.
@@ -137,7 +147,7 @@ class ResultWriter:
             _finished.add(self._id)
             if (collection := self.collection) is not None:
                 collection.pop(_PROP_UNFINISHED, None)
-            _push_undo(f"Capture {self._stem}")
+            _push_undo(f"{self._naming.action} {self._stem}")
         return complete
 
     def _advance(self, scene: bpy.types.Scene, body: Body, deadline: float) -> bool:
@@ -157,11 +167,13 @@ class ResultWriter:
         return all(character.tidy(deadline) for character in self._people.values())
 
     def _top_collection(self, scene: bpy.types.Scene) -> bpy.types.Collection:
-        collection = self._make_collection(marks.name_with(self._stem, ""), "result", scene.collection)
+        collection = self._make_collection(self._naming.result(self._stem), "result", scene.collection)
         collection[_PROP_UNFINISHED] = True
         return collection
 
     def _person_collection(self, scene: bpy.types.Scene, character: Character) -> bpy.types.Collection:
+        if character.name == self._naming.result(self._stem):
+            return self._top_collection(scene)
         return self._make_collection(character.name, f"person {character.number}", self._top_collection(scene))
 
     def _make_collection(self, name: str, role: str, parent: bpy.types.Collection) -> bpy.types.Collection:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Seconds of a video as frames of a scene."""
+"""Seconds of a motion as frames of a scene."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Clock:
     """The scene's rate is the one at the start of the result.
 
     `origin` (s) falls on frame `start`; `rate` is in scene frames per second. Fractions of frames are
-    kept, so that a motion lasts as long in the scene as in its video.
+    kept, so that a motion lasts as long in the scene as in its source.
     """
 
     start: float
@@ -22,9 +22,9 @@ class Clock:
     rate: float
 
     @classmethod
-    def of(cls, scene: bpy.types.Scene, origin: float = 0.0) -> Clock:
-        """The clock of a scene: `origin` (s of the video) is its first frame."""
-        return cls(float(scene.frame_start), origin, scene.render.fps / scene.render.fps_base)
+    def of(cls, scene: bpy.types.Scene, origin: float = 0.0, start: float | None = None) -> Clock:
+        """The clock of a scene: `origin` (s of the source) is frame `start`, or the scene's first."""
+        return cls(float(scene.frame_start) if start is None else start, origin, scene.render.fps / scene.render.fps_base)
 
     def frames(self, times: np.ndarray) -> np.ndarray:
         """(T,) s -> (T,) scene frames."""

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make it Travel: a character's motion, or a motion file, gets the path that its feet tell of."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import bpy
+
+from .. import preferences
+from ..bridge import pump
+from ..scene import armature as rig
+from ..scene.readback import frames_of, read_in_place
+from ..shared import errors, protocol
+
+_KEPT_DAYS = 7.0  # a job can be retried for as long as this Blender is open; weeks-old inputs belong to none
+_NO_FILE_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+_LONGEST_NAME = 100  # characters of a file's name; file systems allow 255 bytes
+
+
+def chosen_armatures(context: bpy.types.Context) -> list[bpy.types.Object]:
+    """The armatures that are selected, or whose bodies are; the active one's where nothing is selected."""
+    things = list(context.selected_objects) or [thing for thing in [context.active_object] if thing is not None]
+    found = [thing if thing.type == "ARMATURE" else thing.find_armature() for thing in things]
+    return list(dict.fromkeys(armature for armature in found if armature is not None))
+
+
+def selection_problem(armatures: list[bpy.types.Object]) -> errors.BadInput | None:
+    """Why these armatures cannot be made to travel; cheap, the panel asks at every redraw."""
+    if not armatures:
+        return errors.BadInput("No character is selected.", "Select one that SMPLit made, or choose a motion file.", "nothing_selected")
+    for armature in armatures:
+        if not rig.is_smplx(armature) or rig.PROP_PELVIS not in armature:
+            return errors.BadInput(
+                f"'{armature.name}' is no character of SMPLit.",
+                "Export its motion (File > Export > Motion Capture .bvh), then choose that file as the source.", "not_smplx",
+            )
+    return None
+
+
+def inputs_folder() -> Path:
+    """Where motions that were read from the scene wait for the backend, also for a retry."""
+    return preferences.user_folder() / "trajectories"
+
+
+def remove_old_inputs() -> None:
+    """Deletes what was written for jobs of long ago."""
+    for path in inputs_folder().glob("*/*.npz"):
+        try:
+            if time.time() - path.stat().st_mtime > _KEPT_DAYS * 86400:
+                path.unlink()
+                path.parent.rmdir()
+        except OSError:  # another Blender was quicker, or holds it; the next time will do
+            continue
+
+
+class SMPLIT_OT_run_difftraj(bpy.types.Operator):
+    """Make the selected character travel as its feet say, beside the original, which stays as it is"""
+
+    bl_idname = "smplit.run_difftraj"
+    bl_label = "Make It Travel"
+
+    filepath: bpy.props.StringProperty(
+        name="Motion", subtype="FILE_PATH", options={"SKIP_SAVE"}, description="A motion file (.npz, .bvh). Empty: the selected characters",
+    )
+    filter_glob: bpy.props.StringProperty(default="*.npz;*.bvh", options={"HIDDEN", "SKIP_SAVE"})
+    lock_feet: bpy.props.BoolProperty(
+        name="Lock Feet", default=True, options={"SKIP_SAVE"}, description="Bend the legs so that feet on the floor do not slide at all",
+    )
+    commercial_safe: bpy.props.BoolProperty(
+        name="Commercial Use", options={"SKIP_SAVE"}, description="Use the network whose training data may be used commercially",
+    )
+    samples: bpy.props.IntProperty(
+        name="Variants", min=0, max=32, options={"SKIP_SAVE"}, description="0: the likeliest path alone. Else so many different ones",
+    )
+    seed: bpy.props.IntProperty(name="Seed", min=0, options={"SKIP_SAVE"}, description="Same seed, same variants")
+
+    @classmethod
+    def poll(cls, _context) -> bool:
+        problem = preferences.missing_backend()
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
+
+    def invoke(self, context, _event) -> set[str]:
+        settings = context.scene.smplit_trajectory
+        for name, value in settings.options().items():
+            if not self.properties.is_property_set(name):
+                setattr(self, name, value)
+        if settings.source == "FILE" and not self.filepath:
+            context.window_manager.fileselect_add(self)
+            return {"RUNNING_MODAL"}
+        return self.execute(context)
+
+    def execute(self, context) -> set[str]:
+        try:
+            inputs = [self._named_file()] if self.filepath else self._selected_motions(context)
+            pump.ensure_started(preferences.target)
+        except errors.SmplitError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        except OSError as error:
+            self.report({"ERROR"}, f"'{inputs_folder()}' cannot be written ({error.strerror}). Free some space there.")
+            return {"CANCELLED"}
+        # One job per character: one that fails does not stop the others.
+        for path in inputs:
+            request = protocol.submit("difftraj", self._params(), [path], roots=[path.parent])
+            context.window_manager.smplit_last_job = request.id
+            pump.BACKEND.submit(pump.BACKEND.jobs.add(request, f"{path.stem} travelling"))
+        pump.redraw()
+        return {"FINISHED"}
+
+    def _params(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in ("lock_feet", "commercial_safe", "samples", "seed")}
+
+    def _named_file(self) -> Path:
+        path = Path(bpy.path.abspath(self.filepath)).absolute()
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "does not exist"
+            raise errors.BadInput(f"'{path}' {what}.", "Choose a motion file (.npz or .bvh).", "no_such_file")
+        return path
+
+    @staticmethod
+    def _selected_motions(context) -> list[Path]:
+        """Files with the motions of the selected characters.
+
+        Raises:
+            BadInput: nothing suitable is selected; nothing was written then.
+            OSError: the disk.
+        """
+        armatures = chosen_armatures(context)
+        if (problem := selection_problem(armatures)) is not None:
+            raise problem
+        for armature in armatures:
+            frames_of(armature)
+            first, last = armature.animation_data.action.frame_range
+            if last - first < 1.0:
+                raise errors.BadInput(
+                    f"'{armature.name}' is animated on a single frame: nothing moves.", "Give it keys on at least two frames.", "too_short"
+                )
+        motions = [read_in_place(armature, context.scene) for armature in armatures]
+        remove_old_inputs()
+        names = [_NO_FILE_NAME.sub("_", armature.name)[:_LONGEST_NAME] for armature in armatures]
+        return [read.save(inputs_folder() / protocol.new_id() / f"{name}.npz") for read, name in zip(motions, names, strict=True)]
+
+
+CLASSES = (SMPLIT_OT_run_difftraj,)
