@@ -23,6 +23,7 @@ import smplit
 from smplit import terminal
 from smplit.datasets.commands import data_process, data_split
 from smplit.errors import BadInput, Cancelled, SmplitError
+from smplit.loco.options import WalkOptions
 from smplit.mocap.options import CaptureOptions
 from smplit.training.options import TrainOptions
 
@@ -237,6 +238,32 @@ def difftraj(
     terminal.result({"written": rows}, common.json)
 
 
+def loco(
+    options: OmitArgPrefixes[WalkOptions], common: OmitArgPrefixes[Common], output: Annotated[Path | None, arg(aliases=["-o"])] = None,
+    commercial_safe: bool = False, weights: Path | None = None, list_styles: bool = False,
+) -> None:
+    """A style and a path -> OUTPUT/<style>_<path>.npz, a character who walks, runs or strafes along it.
+
+    Args:
+        output: folder for the results.
+        commercial_safe: use the weights that were trained on free data only.
+        weights: weights of your own instead of the shipped ones.
+        list_styles: print the styles and their speeds, and do nothing else.
+    """
+    from smplit.loco.commands import style_rows, walk
+    from smplit.models import find
+
+    file = weights or find("loco_free" if commercial_safe else "loco")
+    if list_styles:
+        terminal.result({"styles": style_rows(file)}, common.json)
+        return
+    if output is None:
+        raise BadInput("No folder for the result was named.", "Write: smplit loco -o DIR --style NAME.", "bad_option")
+    with terminal.TerminalReporter("loco") as reporter:
+        rows = walk(options, output, file, common.body(), reporter, common.seed)
+    terminal.result({"written": rows}, common.json)
+
+
 def train_difftraj(
     data: Path, options: OmitArgPrefixes[TrainOptions], split: Path | None = None, commercial_safe: bool = False, device: str = "auto",
     width: int = 128, batch: int = 16, frames: int = 160, base_model: Path | None = None, json: bool = False,
@@ -261,6 +288,33 @@ def train_difftraj(
     found = run(
         data, options, split=split or OPEN_MOTION, commercial_safe=commercial_safe, device=str(resolve_device(device)), width=width, batch=batch,
         frames=frames, base_model=base_model,
+    )
+    terminal.result(found, json)
+
+
+def train_loco(
+    data: Path, options: OmitArgPrefixes[TrainOptions], commercial_safe: bool = False, device: str = "auto", width: int = 384, layers: int = 5,
+    batch: int = 256, turns: int = 1, base_model: Path | None = None, json: bool = False,
+) -> None:
+    """Trains the locomotion network on a motion store, alone or under torchrun.
+
+    Args:
+        data: motion store made by `smplit data process`.
+        commercial_safe: train on recordings that allow commercial use only.
+        device: auto, cpu, cuda, cuda:N or mps.
+        width: of the network.
+        layers: of the network.
+        batch: windows in a batch.
+        turns: windows after one another that the network makes from its own past.
+        base_model: weights to go on from.
+        json: print one JSON object.
+    """
+    from smplit.device import resolve_device
+    from smplit.training.loco_commands import train_loco as run
+
+    found = run(
+        data, options, commercial_safe=commercial_safe, device=str(resolve_device(device)), width=width, layers=layers, batch=batch, turns=turns,
+        base_model=base_model,
     )
     terminal.result(found, json)
 
@@ -305,6 +359,7 @@ def plot(runs: Positional[tuple[Path, ...]], output: Output) -> None:
 COMMANDS: dict[str, Callable[..., Any]] = {
     "capture": capture,
     "difftraj": difftraj,
+    "loco": loco,
     "import": import_,
     "export": export,
     "view": view,
@@ -313,6 +368,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "data process": data_process,
     "data split": data_split,
     "train difftraj": train_difftraj,
+    "train loco": train_loco,
     "eval capture": eval_capture,
     "eval difftraj": eval_difftraj,
     "plot": plot,
@@ -335,10 +391,10 @@ def main(arguments: list[str] | None = None) -> int:
     if name is None:
         return _overview(words)
     rest = words[len(name.split()) :]
-    if name == "capture":
-        from smplit.seed_switches import translate
+    if name in ("capture", "loco"):
+        from smplit.seed_switches import translate, translate_loco
 
-        rest, notes = translate(rest)
+        rest, notes = (translate if name == "capture" else translate_loco)(rest)
         for note in notes:
             terminal.say(note, style="yellow")
     return _run(name, rest)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command-line switches of the original SMPLit, so that old scripts run: `smplit capture` accepts them."""
+"""The command-line switches of the original SMPLit, so that old scripts run: `smplit capture` and `smplit loco` accept them."""
 
 from __future__ import annotations
 
@@ -43,4 +43,37 @@ def translate(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
                 notes.append("FLIP_EVAL needs the WHAM body, which is not in this version; it is left out.")
         else:
             out.append(word)
+    return out, notes
+
+
+_LOCO_VALUES = {
+    "--difine_traj": "--path", "--infer_walk_speed": "--speed", "--num_samples": "--samples", "--gen_time_length": "--seconds",
+}
+_LOCO_UNUSED = {
+    "--infer_step": "How many frames of a window are kept is fixed here; --infer_step changes nothing.",
+    "--guidance_param": "The style is guided by --strength; --guidance_param changes nothing.",
+}
+_FACE_TYPES = {"0": ["--facing", "path"], "1": ["--facing", "fixed"]}
+
+
+def translate_loco(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The same for `smplit loco`: the switches of the original's roll-out."""
+    out: list[str] = []
+    notes: list[str] = []
+    rest = list(arguments)
+    while rest:
+        name, equals, value = rest.pop(0).partition("=")
+        takes_one = name in _LOCO_VALUES or name in _LOCO_UNUSED or name in ("--traj_face_type", "--traj_rev_dir")
+        if takes_one and not equals:
+            value = rest.pop(0) if rest else ""
+        if name in _LOCO_VALUES:
+            out += [_LOCO_VALUES[name], value]
+        elif name in _LOCO_UNUSED:
+            notes.append(_LOCO_UNUSED[name])
+        elif name == "--traj_face_type":
+            out += _FACE_TYPES.get(value, ["--facing", value])
+        elif name == "--traj_rev_dir":
+            out += ["--reverse"] if value not in ("0", "False", "") else []
+        elif name != "--user_transl":  # a path is always followed
+            out.append(name + equals + value)
     return out, notes

@@ -11,10 +11,10 @@ import torch
 
 from smplit.body.model import BodyModel
 from smplit.difftraj.features import JOINTS
-from smplit.errors import BadInput
 from smplit.loco.feet import Body, Feet
 from smplit.loco.plan import Plan
 from smplit.loco.rollout import rollout
+from smplit.loco.styles import style_shares
 from smplit.loco.weights import LocoWeights, load_weights
 from smplit.motion import NUM_JOINTS, Motion
 
@@ -42,12 +42,12 @@ class Generator:
         """The walk, CHUNK frames at a time (the last piece may be shorter or longer), the first after a few windows.
 
         Args:
-            style: a name of `weights.styles`.
+            style: as `style_shares` reads it.
 
         Raises:
             BadInput: a style that the network does not know (near names are listed).
         """
-        shares = self.shares(style)
+        shares = self.shares(style, plan.arc)
         feet = Feet(plan, self.body)
         for frames in rollout(self.weights, plan, shares, seed, steps, strength):
             feet.add(frames)
@@ -57,16 +57,9 @@ class Generator:
         if len(rest):
             yield rest
 
-    def shares(self, style: str) -> torch.Tensor:
-        """(S,) of one style."""
-        styles = self.weights.styles
-        if style not in styles:
-            import difflib
-
-            near = difflib.get_close_matches(style, styles, 3, 0.4)
-            hint = f"Did you mean {' or '.join(near)}? " if near else ""
-            raise BadInput(f"There is no style '{style}'.", f"{hint}There are: {', '.join(styles)}.", "unknown_style")
-        return torch.nn.functional.one_hot(torch.tensor(styles.index(style)), len(styles)).float()
+    def shares(self, style: str, arc: np.ndarray) -> torch.Tensor:
+        """(T,S) shares of the styles at `arc` (T,) m; see `style_shares`."""
+        return torch.from_numpy(style_shares(style, self.weights.styles, arc))
 
     def motion(self, body: Body, fps: float) -> Motion:
         """A body's frames as a motion: hands flat, face at rest."""

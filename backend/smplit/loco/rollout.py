@@ -24,7 +24,7 @@ def rollout(
     """Frames of a body on `plan`, APPLIED at a time, until the plan ends.
 
     Args:
-        style: (S,) shares of the styles, or (T,S) where they change along the plan.
+        style: (T,S) shares of the styles.
         steps: of the flow; 1 gives the mean movement, which no seed changes.
         strength: 1: the style as recorded; 0: any style's; above 1: exaggerated.
         size: leg length of the body over that of the body that the network knows.
@@ -37,8 +37,7 @@ def rollout(
     rows = plan.rows(np.arange(-PAST - _BEFORE, frames + AHEAD + APPLIED))
     place, facing = as_tensor(rows.place[:, :2]) / size, as_tensor(rows.facing)
     generator = torch.Generator().manual_seed(seed)
-    shares = style.expand(frames, -1) if style.dim() == 1 else style
-    past = _begin(weights, shares[0], place, facing, generator)
+    past = _begin(weights, style[0], place, facing, generator)
     tail: Tensor | None = None
     fade = torch.linspace(0, 1, APPLIED + 2)[1:-1, None]
     for first in range(0, frames, APPLIED):
@@ -46,7 +45,7 @@ def rollout(
         asked = control(place, facing, now)[None]
         noise = torch.randn(1, network.sizes["components"], generator=generator)
         with torch.no_grad():
-            drawn = network.draw(network.see(past, asked), network.embed_style(shares[first][None]), noise, steps, strength)
+            drawn = network.draw(network.see(past, asked), network.embed_style(style[first][None]), noise, steps, strength)
             window = network.window(drawn, past[:, -1])[0]
         kept = window[:APPLIED]
         if tail is not None:

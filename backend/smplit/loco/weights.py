@@ -40,7 +40,7 @@ class Seeds:
 
 @dataclass
 class LocoWeights:
-    """A trained network and what belongs to it; `speeds` is style -> gait -> slowest and fastest m/s recorded."""
+    """A trained network and what belongs to it; `speeds` is style -> gait -> slowest, usual and fastest m/s recorded."""
 
     network: LocoNetwork
     styles: tuple[str, ...]
@@ -115,7 +115,7 @@ def _seeds_and_speeds(corpus: Corpus) -> tuple[Seeds, dict[str, dict[str, list[f
             if not len(goes):
                 continue
             fast = speed[goes]
-            speeds.setdefault(name, {})[gait_name] = [round(float(torch.quantile(fast[:100_000], share)), 2) for share in (0.1, 0.95)]
+            speeds.setdefault(name, {})[gait_name] = [round(float(torch.quantile(fast[:100_000], share)), 2) for share in (0.1, 0.5, 0.95)]
             steady = goes[fast > 0.8 * fast.median()]
             picked.append(steady[torch.randperm(len(steady), generator=generator)[:_SEEDS_OF_A_GAIT]])
     chosen = torch.cat(picked)
