@@ -20,15 +20,15 @@ PATHS = ("line", "circle", "square", "eight", "spiral", "random")
 _ORIGINAL_NAMES = {"rec": "square", "rect": "square", "spline": "random"}
 _SHORTEST, _LONGEST = 0.01, 100_000.0  # m
 _SPIRAL = (1.5, 0.25)  # rounds, and the innermost radius as a share of the outermost
-_BEND_LENGTH = 2.5  # m: what a bend of a random path is long
-_TIGHTEST = 0.8  # m radius of a random path
+_BEND_LENGTH = 3.5  # m: what a bend of a random path is long
+_TIGHTEST = 1.0  # m radius of a random path
 
 
 def named_path(name: str, length: float, seed: int = 0) -> tuple[np.ndarray, bool]:
     """Points (N,2) m of a path of `length` m, and whether it is closed.
 
     Closed: circle and square (counter-clockwise), eight. Open: line (along x), spiral (counter-clockwise,
-    inwards), random (another one for every seed, no bend tighter than 0.8 m). All begin along or about the origin.
+    inwards), random (another one for every seed, no bend tighter than 1 m). All begin along or about the origin.
 
     Args:
         name: one of `PATHS`, or the original's rec and spline.
