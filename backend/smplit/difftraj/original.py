@@ -19,7 +19,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, Slerp
 from torch import Tensor
 
-from smplit.difftraj.original_features import CONSTANT_POSITIONS, Statistics, decode_root, heading_steps, joint_positions, root_heading
+from smplit.difftraj.original_features import Statistics, decode_root, heading_steps, joint_positions, on_known_pelvis, root_heading
 from smplit.difftraj.original_files import load_network, load_statistics
 from smplit.difftraj.original_network import ROOT_AND_CONTACTS, OriginalDenoiser
 from smplit.difftraj.original_windows import WINDOW, merge_windows, split_windows, window_count
@@ -32,6 +32,7 @@ STEPS = 100
 _TRAINED_STEPS = 1000
 _TOGETHER = 32  # windows in one batch: half an hour of motion needs no more memory than half a minute
 _BODY = 22
+_POSITIONS = 3 * _BODY  # numbers of the condition that are joint positions
 
 
 def sampling_schedule(steps: int = STEPS, original: bool = False) -> Schedule:
@@ -126,7 +127,7 @@ class OriginalDiffTraj:
         own_times = np.arange(math.ceil(times[-1] * FPS - 1e-6) + 1) / FPS
         poses = np.asarray(motion.poses[:, : 3 * _BODY], np.float64).reshape(-1, _BODY, 3)
         local = np.stack([_rotations_at(Rotation.from_rotvec(poses[:, joint]), times, own_times).as_matrix() for joint in range(_BODY)], 1)
-        known_rest = self._rest_joints(rest_joints)
+        known_rest = on_known_pelvis(rest_joints[:_BODY], self.condition.mean[:_POSITIONS])
         shape = (window_count(len(local)), self.network.outputs, 1, WINDOW)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
         trans, root = self.trajectory(
@@ -137,20 +138,6 @@ class OriginalDiffTraj:
         result = np.array(motion.poses, np.float32)
         result[:, :3] = _rotations_at(root, own_times, times).as_rotvec()
         return dataclasses.replace(motion, poses=result, trans=_places_at(trans, own_times, times).astype(np.float32))
-
-    def _rest_joints(self, rest_joints: np.ndarray) -> np.ndarray:
-        """(22,3) m: this body's bones on the pelvis that the network knows.
-
-        Pelvis, hips and first spine joint never moved in training, so each body but those of the training
-        lies many standard deviations off there; the mean of the training is the nearest thing to it.
-        """
-        fitted = np.array(rest_joints[:_BODY], np.float64)
-        fixed = self.condition.mean[: 3 * CONSTANT_POSITIONS].reshape(CONSTANT_POSITIONS, 3)
-        legs_and_spine = ((1, (4, 7, 10)), (2, (5, 8, 11)), (3, (6, 9, *range(12, _BODY))))
-        for joint, hanging in legs_and_spine:
-            fitted[list(hanging)] += fixed[joint] - fitted[joint]
-        fitted[:CONSTANT_POSITIONS] = fixed
-        return fitted
 
 
 def _started_as(motion: Motion, trans: np.ndarray, root: Rotation) -> tuple[np.ndarray, Rotation]:

@@ -129,6 +129,21 @@ def joint_positions(root: Rotation | None, body: np.ndarray, rest_joints: np.nda
     return joint_transforms(local, torch.as_tensor(np.asarray(rest_joints, np.float64)))[1].numpy()
 
 
+def on_known_pelvis(rest_joints: np.ndarray, mean_positions: np.ndarray) -> np.ndarray:
+    """(22,3) m: a body's bones on the pelvis that a network knows, whose mean joint positions are (66,).
+
+    Pelvis, hips and first spine joint never moved in training, so each body but those of the training
+    lies many standard deviations off there; the mean of the training is the nearest thing to it.
+    """
+    fitted = np.array(rest_joints, np.float64)
+    fixed = mean_positions.reshape(-1, 3)[:CONSTANT_POSITIONS]
+    legs_and_spine = ((1, (4, 7, 10)), (2, (5, 8, 11)), (3, (6, 9, *range(12, len(fitted)))))
+    for joint, hanging in legs_and_spine:
+        fitted[list(hanging)] += fixed[joint] - fitted[joint]
+    fitted[:CONSTANT_POSITIONS] = fixed
+    return fitted
+
+
 def motion_features(trans: np.ndarray, root: Rotation, body: np.ndarray, rest_joints: np.ndarray) -> np.ndarray:
     """The 203 numbers (T,203) of a motion that is made to start at the origin.
 
