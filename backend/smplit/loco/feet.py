@@ -15,13 +15,19 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from smplit.axes import axis_angle_from_matrix
+from smplit.difftraj.features import FOOT_JOINTS, posed
 from smplit.loco import frames as numbers
 from smplit.loco.bend import planted
 from smplit.loco.frames import as_tensor
 from smplit.loco.plan import Plan
+from smplit.mocap.runs import runs
 
 FORESEEN = 20  # frames after a chunk that must be known
 _REMEMBERED = 30  # frames before it that are looked at again
+_SAID = 0.35  # contact from which on a sole may stand
+_SLOW = 0.5  # m/s over the ground
+_LOW = 0.06  # m
+_BLINK, _MOMENT = 2, 4  # frames: a pause no longer than the first is none, a stance shorter than the second neither
 
 
 @dataclass
@@ -48,6 +54,7 @@ class Feet:
 
     def __init__(self, plan: Plan, body, size: float = 1.0):
         self.plan, self.body, self.size = plan, body, size
+        self._shape = numbers.shape_of(body)
         self._frames = torch.zeros(0, numbers.CHANNELS)
         self._first = 0  # frame of the plan that `_frames` begins with
         self._done = 0  # frames taken so far
@@ -85,11 +92,29 @@ class Feet:
         if last and self.plan.rests[1]:
             frames = _arrived(frames)
         found = numbers.decode(frames, as_tensor(rows.place[:, :2]) / self.size, as_tensor(rows.facing))
+        soles = posed(found[0], self._shape)[1][:, len(FOOT_JOINTS) :] + found[1][:, None]
         rotations, pelvis, contacts = (values.numpy().astype(np.float64) for values in found)
+        contacts = standing(contacts, soles.numpy().astype(np.float64), self.plan.fps)
         pelvis *= self.size
         rotations, pelvis = planted(rotations, pelvis, contacts, np.zeros(len(pelvis)), self.body, self.plan.fps)
         pelvis[:, 2] += rows.place[:, 2]
         return Body(rotations, pelvis, contacts)
+
+
+def standing(contacts: np.ndarray, soles: np.ndarray, fps: float) -> np.ndarray:
+    """(T,4) 0 or 1: which of the soles (T,4,3) m really stand: said to, slow, near the ground, and for longer than a moment."""
+    step = np.linalg.norm(np.diff(soles[..., :2], axis=0), axis=-1) * fps
+    step = np.concatenate([step[:1], step, step[-1:]])
+    speed = np.minimum(step[1:], step[:-1])
+    stands = (contacts > _SAID) & (speed < _SLOW) & (soles[..., 2] < _LOW)
+    for point in range(stands.shape[1]):
+        for first, last in runs(~stands[:, point]):
+            if first and last < len(stands) and last - first <= _BLINK:
+                stands[first:last, point] = True
+        for first, last in runs(stands[:, point]):
+            if last - first < _MOMENT and first and last < len(stands):
+                stands[first:last, point] = False
+    return stands.astype(np.float64)
 
 
 def _arrived(frames: Tensor) -> Tensor:
