@@ -84,14 +84,16 @@ def read_in_place(armature: bpy.types.Object, scene: bpy.types.Scene) -> motion.
 
 def _sample(armature: bpy.types.Object, scene: bpy.types.Scene, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """World rotations (T,55,3,3) of the joints, from the body frame, and pelvis positions (T,3) m."""
+    order = list(armature.pose.bones.keys())
+    joints = [order.index(name) for name in skeleton.JOINT_NAMES]
     matrices = np.empty((len(frames), motion.NUM_JOINTS, 4, 4))
+    bones = np.empty(len(order) * 16, np.float32)
     with _bodies_hidden(armature), _frame_kept(scene):
         for row, frame in enumerate(frames):
             scene.frame_set(int(frame))
             posed = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
-            world = posed.matrix_world
-            for joint, name in enumerate(skeleton.JOINT_NAMES):
-                matrices[row, joint] = world @ posed.pose.bones[name].matrix
+            posed.pose.bones.foreach_get("matrix", bones)  # column after column
+            matrices[row] = np.array(posed.matrix_world) @ bones.reshape(-1, 4, 4).transpose(0, 2, 1)[joints]
     turned = matrices[..., :3, :3] / np.linalg.norm(matrices[..., :3, :3], axis=-2, keepdims=True)
     return turned @ np.swapaxes(rig.rest_axes(armature), -1, -2), matrices[:, 0, :3, 3]
 
