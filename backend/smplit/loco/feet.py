@@ -50,13 +50,17 @@ class Body:
 
 
 class Feet:
-    """`add` frames as they come, `take` what is finished. Memory does not grow with the walk."""
+    """`add` frames as they come, `take` what is finished. Memory does not grow with the walk.
 
-    def __init__(self, plan: Plan, body, size: float = 1.0):
+    Args:
+        before: (n,CHANNELS) frames before the plan's first, which are looked at and never taken.
+    """
+
+    def __init__(self, plan: Plan, body, size: float = 1.0, before: Tensor | None = None):
         self.plan, self.body, self.size = plan, body, size
         self._shape = numbers.shape_of(body)
-        self._frames = torch.zeros(0, numbers.CHANNELS)
-        self._first = 0  # frame of the plan that `_frames` begins with
+        self._frames = torch.zeros(0, numbers.CHANNELS) if before is None else before[-_REMEMBERED:]
+        self._first = -len(self._frames)  # frame of the plan that `_frames` begins with
         self._done = 0  # frames taken so far
         self._foreseen: Body | None = None
 
@@ -74,8 +78,8 @@ class Feet:
         return max(0, self.known - FORESEEN - self._done)
 
     def take(self, last: bool = False) -> Body:
-        """All frames that are foreseen far enough; with `last` all there are."""
-        until = self.known if last else self._done + self.ready
+        """All frames that are foreseen far enough; with `last` all there are on the plan."""
+        until = len(self.plan) if last else self._done + self.ready
         held = self._held(last)
         here = held[self._done - self._first : until - self._first]
         if self._foreseen is not None and len(here):

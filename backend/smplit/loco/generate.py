@@ -11,14 +11,15 @@ import torch
 
 from smplit.body.model import BodyModel
 from smplit.difftraj.features import JOINTS
-from smplit.loco.feet import Body, Feet
+from smplit.loco.feet import FORESEEN, Body, Feet
+from smplit.loco.lap import lap
 from smplit.loco.plan import Plan
 from smplit.loco.rollout import rollout
 from smplit.loco.styles import style_shares
 from smplit.loco.weights import LocoWeights, load_weights
 from smplit.motion import NUM_JOINTS, Motion
 
-CHUNK = 30  # frames
+CHUNK, FIRST_CHUNK = 30, 10  # frames; something is to be seen at once
 
 
 class Generator:
@@ -39,7 +40,7 @@ class Generator:
         return self.motion(joined, plan.fps)
 
     def chunks(self, plan: Plan, style: str, seed: int = 0, steps: int = 4, strength: float = 1.0) -> Iterator[Body]:
-        """The walk, CHUNK frames at a time (the last piece may be shorter or longer), the first after a few windows.
+        """The walk, some CHUNK frames at a time, FIRST_CHUNK at first.
 
         Args:
             style: as `style_shares` reads it.
@@ -48,11 +49,17 @@ class Generator:
             BadInput: a style that the network does not know (near names are listed).
         """
         shares = self.shares(style, plan.arc)
-        feet = Feet(plan, self.body)
-        for frames in rollout(self.weights, plan, shares, seed, steps, strength):
-            feet.add(frames)
-            if feet.ready >= CHUNK:
+        frames = (lap if plan.laps else rollout)(self.weights, plan, shares, seed, steps, strength)
+        before = next(frames) if plan.laps else None
+        feet, first, begun = Feet(plan, self.body, before=before), None, False
+        for piece in frames:
+            first = piece if first is None else torch.cat([first, piece])[:FORESEEN]
+            feet.add(piece)
+            if feet.ready >= (CHUNK if begun else FIRST_CHUNK):
+                begun = True
                 yield feet.take()
+        if plan.laps:
+            feet.add(first)  # after the lap comes the lap
         rest = feet.take(last=True)
         if len(rest):
             yield rest

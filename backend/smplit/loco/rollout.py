@@ -19,25 +19,28 @@ _BEFORE = 9  # frames of the plan before the last known one that `control` looks
 
 
 def rollout(
-    weights: LocoWeights, plan: Plan, style: Tensor, seed: int = 0, steps: int = 4, strength: float = 1.0, size: float = 1.0
+    weights: LocoWeights, plan: Plan, style: Tensor, seed: int = 0, steps: int = 4, strength: float = 1.0, size: float = 1.0,
+    begin: int = 0, end: int | None = None, past: Tensor | None = None,
 ) -> Iterator[Tensor]:
-    """Frames of a body on `plan`, APPLIED at a time, until the plan ends.
+    """Frames of a body on `plan`, APPLIED at a time.
 
     Args:
-        style: (T,S) shares of the styles.
+        style: (T,S) shares of the styles at the plan's frames.
         steps: of the flow; 1 gives the mean movement, which no seed changes.
         strength: 1: the style as recorded; 0: any style's; above 1: exaggerated.
         size: leg length of the body over that of the body that the network knows.
+        begin, end: frames of the plan, which goes on before its first and after its last; by default all of it.
+        past: (PAST,CHANNELS) frames before `begin`; by default a recorded movement that suits the plan.
 
     Yields:
         (n,CHANNELS), n = APPLIED but for the last.
     """
     network = weights.network
-    frames = len(plan)
-    rows = plan.rows(np.arange(-PAST - _BEFORE, frames + AHEAD + APPLIED))
+    frames = (len(plan) if end is None else end) - begin
+    rows = plan.rows(begin + np.arange(-PAST - _BEFORE, frames + AHEAD + APPLIED))
     place, facing = as_tensor(rows.place[:, :2]) / size, as_tensor(rows.facing)
     generator = torch.Generator().manual_seed(seed)
-    past = _begin(weights, style[0], place, facing, generator)
+    past = _begin(weights, style[begin % len(style)], place, facing, generator) if past is None else past[None]
     tail: Tensor | None = None
     fade = torch.linspace(0, 1, APPLIED + 2)[1:-1, None]
     for first in range(0, frames, APPLIED):
@@ -45,7 +48,7 @@ def rollout(
         asked = control(place, facing, now)[None]
         noise = torch.randn(1, network.sizes["components"], generator=generator)
         with torch.no_grad():
-            drawn = network.draw(network.see(past, asked), network.embed_style(style[first][None]), noise, steps, strength)
+            drawn = network.draw(network.see(past, asked), network.embed_style(style[(begin + first) % len(style)][None]), noise, steps, strength)
             window = network.window(drawn, past[:, -1])[0]
         kept = window[:APPLIED]
         if tail is not None:
