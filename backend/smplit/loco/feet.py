@@ -20,6 +20,7 @@ from smplit.loco import frames as numbers
 from smplit.loco.bend import planted
 from smplit.loco.frames import as_tensor
 from smplit.loco.plan import Plan
+from smplit.loco.slope import on_ground
 from smplit.mocap.runs import runs
 
 FORESEEN = 20  # frames after a chunk that must be known
@@ -59,6 +60,7 @@ class Feet:
     def __init__(self, plan: Plan, body, size: float = 1.0, before: Tensor | None = None):
         self.plan, self.body, self.size = plan, body, size
         self._shape = numbers.shape_of(body)
+        self._rest = body.rest_joints().cpu().numpy().astype(np.float64)
         self._frames = torch.zeros(0, numbers.CHANNELS) if before is None else before[-_REMEMBERED:]
         self._first = -len(self._frames)  # frame of the plan that `_frames` begins with
         self._done = 0  # frames taken so far
@@ -101,7 +103,7 @@ class Feet:
         contacts = standing(contacts, soles.numpy().astype(np.float64), self.plan.fps)
         pelvis *= self.size
         rotations, pelvis = planted(rotations, pelvis, contacts, np.zeros(len(pelvis)), self.body, self.plan.fps)
-        pelvis[:, 2] += rows.place[:, 2]
+        rotations, pelvis = on_ground(rotations, pelvis, self.plan, np.arange(self._first, self.known), self._rest)
         return Body(rotations, pelvis, contacts)
 
 

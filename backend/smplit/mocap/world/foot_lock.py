@@ -38,6 +38,13 @@ def lock_feet(
         have to stretch beyond its length).
     """
     shifts = {side: _foot_shift(soles[:, i : i + 2], contacts[:, i : i + 2], times) for i, side in ((0, "left"), (2, "right"))}
+    return move_feet(rotations, joints, shifts, times)
+
+
+def move_feet(
+    rotations: np.ndarray, joints: np.ndarray, shifts: dict[str, np.ndarray], times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bends the legs so that the ankles move by `shifts`, "left" and "right" (T,3) m; the rest as `lock_feet`."""
     drop = np.zeros(len(joints))
     for side, shift in shifts.items():
         hip, knee, ankle = (joints[:, _J[f"{side}_{n}"]] for n in ("hip", "knee", "ankle"))
