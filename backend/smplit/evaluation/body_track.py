@@ -11,6 +11,7 @@ import torch
 from smplit.axes import matrix_from_axis_angle
 from smplit.body.model import BodyModel
 from smplit.difftraj.features import FOOT_JOINTS, JOINTS, BodyShape, heading, posed
+from smplit.mocap.fit.points import sole_points
 from smplit.motion import Motion
 
 
@@ -19,7 +20,7 @@ class BodyTrack:
     """T frames in the world, Z up.
 
     Attributes:
-        joints: (T,22,3) m. soles: (T,4,3) m: left heel and toe, right heel and toe, on the skin below the feet.
+        joints: (T,22,3) m. soles: (T,4,3) m: left heel and toe, right heel and toe, what touches the floor of flat feet.
         heading: (T,) rad, wrapped. contacts: (T,4) 0..1, zero where a motion has none. fps: frames a second.
     """
 
@@ -34,7 +35,7 @@ class BodyTrack:
         """Of a motion, with its own shape."""
         betas = torch.as_tensor(np.asarray(motion.betas, np.float32))
         shape = BodyShape.of(body, betas)
-        shape = BodyShape(shape.bones.double().cpu(), shape.soles.double().cpu())
+        shape = BodyShape(shape.bones.double().cpu(), sole_points(body, betas).offsets.double().cpu())
         poses = np.asarray(motion.poses, np.float64).reshape(len(motion), -1, 3)[:, :JOINTS]
         rotations = torch.from_numpy(matrix_from_axis_angle(poses))
         joints, points = posed(rotations, shape)

@@ -16,6 +16,8 @@ from smplit.loco.plan import Plan
 from smplit.loco.recorded_plan import smooth
 
 _SWAY = 0.5  # s: a speed is taken from the track without its sway
+_LOW = 0.05  # m: a sole below that may carry the body
+_STANDS = 10  # percentile of the lowest sole point's height
 _CM = 100.0
 
 
@@ -45,17 +47,23 @@ def path_figures(track: BodyTrack, plan: Plan) -> dict[str, float]:
 
 
 def body_figures(track: BodyTrack, ground: np.ndarray | float = 0.0) -> dict[str, float]:
-    """skate (% of frames), skate_step (cm a frame), penetration, floating (mm), jitter (10 m/s3, all joints); also of a recording.
+    """skate (% of frames), skate_step (cm a frame), support (cm a frame), penetration, floating (mm), jitter (10 m/s3, all joints).
+
+    `skate` counts every heel that is lifted and every toe that lands flat, recorded ones too. `support` does not: the level step
+    of the steadiest sole point below 5 cm, mean of the frames that have one. Both measure heights from where the motion's own
+    feet stand (`_STANDS`), since retargeted recordings stand up to 2 cm deeper or higher than a planted body; how high that is,
+    penetration and floating tell.
 
     Args:
         ground: m, height of the floor below the body, (T,) or one for all frames.
     """
     soles = track.soles.copy()
     soles[..., 2] -= np.reshape(ground, (-1, 1))
-    skate, step = metrics.foot_skate(soles)
+    standing = soles - [0, 0, np.percentile(soles[..., 2].min(1), _STANDS)]
+    skate, step = metrics.foot_skate(standing)
     return {
-        "skate": skate, "skate_step": step, "penetration": metrics.penetration(soles), "floating": metrics.floating(soles, track.contacts),
-        "jitter": metrics.jitter(track.joints, track.fps),
+        "skate": skate, "skate_step": step, "support": _support_step(standing), "penetration": metrics.penetration(soles),
+        "floating": metrics.floating(soles, track.contacts), "jitter": metrics.jitter(track.joints, track.fps),
     }
 
 
@@ -75,6 +83,13 @@ def nearest(points: np.ndarray, path: np.ndarray, closed: bool = False) -> np.nd
         share = np.clip(((points[row] - a) * d).sum(1) / np.maximum((d**2).sum(1), 1e-18), 0, 1)
         out[row] = np.linalg.norm(a + share[:, None] * d - points[row], axis=1).min()
     return out
+
+
+def _support_step(soles: np.ndarray) -> float:
+    step = np.linalg.norm(np.diff(soles[..., :2], axis=0), axis=-1)
+    steadiest = np.where(soles[1:, :, 2] < _LOW, step, np.inf).min(1)
+    on_floor = np.isfinite(steadiest)
+    return float(steadiest[on_floor].mean() * _CM) if on_floor.any() else np.nan
 
 
 def _speed_error(root: np.ndarray, plan: Plan) -> float:

@@ -29,8 +29,8 @@ from smplit.motion import NUM_JOINTS, Motion
 
 SEARCH_EVERY = 10  # frames
 _HALF_LIFE = 0.10  # s, of the offsets of pose and velocity after a jump
-_PULL, _PULL_FACING = 0.10, 0.15  # s, half-lives of what is left to the plan
-_MOST_BESIDE = 0.5  # m: a query never asks for more correction than this
+_PULL, _PULL_FACING = 0.02, 0.05  # s, half-lives of what is left to the plan
+_MOST_BACK = 0.3  # m: a query asks for no more return to the path than this, all of it at its last point
 _FIRST_CHOICES = 6  # frames that a seed may start with
 
 
@@ -137,11 +137,11 @@ class Walker:
 
     def _query(self, frame: int) -> np.ndarray:
         """(12,) what the plan asks for from here on, normalised."""
-        at = frame + np.array(AHEAD)
-        beside = self.asked_place[frame] - self.place
-        too_far = max(1.0, np.linalg.norm(beside) / _MOST_BESIDE)
-        ways = self.asked_place[at] - beside * (1 - 1 / too_far)
-        raw = trajectory_features(self.place, np.array(self.facing), ways, self.asked_facing[at])
+        ahead = np.array(AHEAD)
+        beside = self.place - self.asked_place[frame]
+        back = min(1.0, _MOST_BACK / max(np.linalg.norm(beside), 1e-6)) * ahead / AHEAD[-1]
+        ways = self.asked_place[frame + ahead] + (1 - back)[:, None] * beside
+        raw = trajectory_features(self.place, np.array(self.facing), ways, self.asked_facing[frame + ahead])
         return (raw - self.clips.mean[TRAJECTORY]) * self.clips.scale[TRAJECTORY]
 
     def _start(self, random: np.random.Generator) -> int:
