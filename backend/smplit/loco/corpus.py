@@ -35,6 +35,7 @@ class Corpus:
         style: (N,) index into `styles`; gait: (N,) index into `gaits`.
         starts: (M,) rows that can be a window's last known frame, with `room` (M,) known frames after each.
         bent: (N,) bool: not as recorded.
+        leg: m, thigh plus shin of the body that this was recorded on.
     """
 
     frames: Tensor
@@ -47,6 +48,7 @@ class Corpus:
     bent: Tensor
     styles: tuple[str, ...]
     gaits: tuple[str, ...]
+    leg: float
 
 
 def piece_on_plan(store, piece: Piece, body) -> tuple[Tensor, np.ndarray, np.ndarray]:
@@ -86,7 +88,7 @@ def corpus(
         for _ in range(copies):
             versions.append((changed(*original, _drawn(random, original[1], store.fps), body, store.fps), True))
         parts += [_padded(version, store.fps) + (styles.index(piece.style), gaits.index(piece.gait), bent) for version, bent in versions]
-    return _joined(parts, styles, gaits)
+    return _joined(parts, styles, gaits, float(numbers.shape_of(body).leg))
 
 
 def _drawn(random: np.random.Generator, place: np.ndarray, fps: float) -> Change:
@@ -115,7 +117,7 @@ def _padded(version: tuple[Tensor, np.ndarray, np.ndarray], fps: float) -> tuple
     return frames, place, facing, known
 
 
-def _joined(parts: list[tuple], styles: tuple[str, ...], gaits: tuple[str, ...]) -> Corpus:
+def _joined(parts: list[tuple], styles: tuple[str, ...], gaits: tuple[str, ...], leg: float) -> Corpus:
     starts, room, at = [], [], 0
     for frames, _, _, known, *_ in parts:
         rows = np.arange(PAST - 1, known - 1)
@@ -126,5 +128,5 @@ def _joined(parts: list[tuple], styles: tuple[str, ...], gaits: tuple[str, ...])
     return Corpus(
         torch.cat([part[0] for part in parts]), as_tensor(np.concatenate([part[1] - part[1][:1] for part in parts])),
         as_tensor(np.concatenate([part[2] for part in parts])), repeated(4, torch.long), repeated(5, torch.long),
-        torch.from_numpy(np.concatenate(starts)), torch.from_numpy(np.concatenate(room)), repeated(6, torch.bool), styles, gaits,
+        torch.from_numpy(np.concatenate(starts)), torch.from_numpy(np.concatenate(room)), repeated(6, torch.bool), styles, gaits, leg,
     )

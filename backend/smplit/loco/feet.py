@@ -54,6 +54,7 @@ class Feet:
     """`add` frames as they come, `take` what is finished. Memory does not grow with the walk.
 
     Args:
+        size: leg length of `body` over that of the body whose frames these are.
         before: (n,CHANNELS) frames before the plan's first, which are looked at and never taken.
     """
 
@@ -98,7 +99,7 @@ class Feet:
         if last and self.plan.rests[1]:
             frames = _arrived(frames)
         found = numbers.decode(frames, as_tensor(rows.place[:, :2]) / self.size, as_tensor(rows.facing))
-        soles = posed(found[0], self._shape)[1][:, len(FOOT_JOINTS) :] + found[1][:, None]
+        soles = posed(found[0], self._shape)[1][:, len(FOOT_JOINTS) :] + self.size * found[1][:, None]
         rotations, pelvis, contacts = (values.numpy().astype(np.float64) for values in found)
         contacts = standing(contacts, soles.numpy().astype(np.float64), self.plan.fps)
         pelvis *= self.size

@@ -12,6 +12,7 @@ import torch
 from smplit.body.model import BodyModel
 from smplit.difftraj.features import JOINTS
 from smplit.loco.feet import FORESEEN, Body, Feet
+from smplit.loco.frames import shape_of
 from smplit.loco.lap import lap
 from smplit.loco.plan import Plan
 from smplit.loco.rollout import rollout
@@ -27,6 +28,7 @@ class Generator:
 
     def __init__(self, weights: LocoWeights, body: BodyModel):
         self.weights, self.body = weights, body
+        self._size = float(shape_of(body).leg) / weights.leg
 
     @classmethod
     def load(cls, path: str | Path, body: BodyModel | None = None) -> Generator:
@@ -49,9 +51,9 @@ class Generator:
             BadInput: a style that the network does not know (near names are listed).
         """
         shares = self.shares(style, plan.arc)
-        frames = (lap if plan.laps else rollout)(self.weights, plan, shares, seed, steps, strength)
+        frames = (lap if plan.laps else rollout)(self.weights, plan, shares, seed, steps, strength, self._size)
         before = next(frames) if plan.laps else None
-        feet, first, begun = Feet(plan, self.body, before=before), None, False
+        feet, first, begun = Feet(plan, self.body, self._size, before), None, False
         for piece in frames:
             first = piece if first is None else torch.cat([first, piece])[:FORESEEN]
             feet.add(piece)

@@ -40,12 +40,14 @@ class Seeds:
 
 @dataclass
 class LocoWeights:
-    """A trained network and what belongs to it; `speeds` is style -> gait -> slowest, usual and fastest m/s recorded."""
+    """A trained network and what belongs to it; `speeds` is style -> gait -> slowest, usual and fastest m/s recorded, `leg` the m of
+    thigh plus shin of the body that it moves."""
 
     network: LocoNetwork
     styles: tuple[str, ...]
     speeds: dict[str, dict[str, list[float]]]
     seeds: Seeds
+    leg: float
     card: dict[str, str]
 
 
@@ -63,7 +65,7 @@ def save_weights(network: LocoNetwork, path: Path, card: dict[str, str], corpus:
     entries = {name: value.detach().cpu().half().contiguous() for name, value in entries.items()}
     metadata = {
         "format": FORMAT, "sizes": json.dumps(network.sizes), "styles": json.dumps(corpus.styles), "speeds": json.dumps(speeds),
-        "card": json.dumps(card, sort_keys=True),
+        "leg": repr(corpus.leg), "card": json.dumps(card, sort_keys=True),
     }
     with whole_file(path) as temporary:
         save_file(entries, temporary, metadata)
@@ -86,7 +88,7 @@ def load_weights(path: str | Path, device: str = "cpu") -> LocoWeights:
         raise BadInput(f"'{path}' cannot be read as safetensors ({error}).", "Copy the file again.", "damaged_weights") from error
     if metadata.get("format") != FORMAT:
         raise BadInput(f"'{path}' holds no locomotion network of ours.", "Name weights made by 'smplit train loco'.", "wrong_weights")
-    network = LocoNetwork(**json.loads(metadata["sizes"]))
+    network, styles, speeds, card = _told(path, metadata)
     ours = {f"network.{name}": value for name, value in network.state_dict().items()}
     wrong = sorted(set(ours) - set(entries)) or sorted(n for n in ours if ours[n].shape != entries[n].shape)
     wrong += [name for name in ("seeds.past", "seeds.style", "seeds.velocity") if name not in entries]
@@ -95,7 +97,8 @@ def load_weights(path: str | Path, device: str = "cpu") -> LocoWeights:
     network.load_state_dict({name.removeprefix("network."): entries[name] for name in ours})
     seeds = Seeds(entries["seeds.past"], entries["seeds.style"].long(), entries["seeds.velocity"])
     return LocoWeights(
-        network.to(device).eval(), tuple(json.loads(metadata["styles"])), json.loads(metadata["speeds"]), seeds, json.loads(metadata["card"])
+        network.to(device).eval(), tuple(json.loads(metadata["styles"])), json.loads(metadata["speeds"]), seeds, float(metadata["leg"]),
+        json.loads(metadata["card"]),
     )
 
 
