@@ -88,7 +88,7 @@ def load_weights(path: str | Path, device: str = "cpu") -> LocoWeights:
         raise BadInput(f"'{path}' cannot be read as safetensors ({error}).", "Copy the file again.", "damaged_weights") from error
     if metadata.get("format") != FORMAT:
         raise BadInput(f"'{path}' holds no locomotion network of ours.", "Name weights made by 'smplit train loco'.", "wrong_weights")
-    network, styles, speeds, card = _told(path, metadata)
+    network, styles, speeds, leg, card = _told(path, metadata)
     ours = {f"network.{name}": value for name, value in network.state_dict().items()}
     wrong = sorted(set(ours) - set(entries)) or sorted(n for n in ours if ours[n].shape != entries[n].shape)
     wrong += [name for name in ("seeds.past", "seeds.style", "seeds.velocity") if name not in entries]
@@ -96,10 +96,19 @@ def load_weights(path: str | Path, device: str = "cpu") -> LocoWeights:
         raise BadInput(f"'{path}': entries that do not fit: {', '.join(wrong)}.", "Train again with this version.", "wrong_weights")
     network.load_state_dict({name.removeprefix("network."): entries[name] for name in ours})
     seeds = Seeds(entries["seeds.past"], entries["seeds.style"].long(), entries["seeds.velocity"])
-    return LocoWeights(
-        network.to(device).eval(), tuple(json.loads(metadata["styles"])), json.loads(metadata["speeds"]), seeds, float(metadata["leg"]),
-        json.loads(metadata["card"]),
-    )
+    return LocoWeights(network.to(device).eval(), styles, speeds, seeds, leg, card)
+
+
+def _told(path: Path, metadata: dict[str, str]) -> tuple[LocoNetwork, tuple[str, ...], dict, float, dict]:
+    """An empty network of the sizes that a file's metadata name; styles, speeds, leg and card."""
+    try:
+        network = LocoNetwork(**json.loads(metadata["sizes"]))
+        styles, speeds, card = (json.loads(metadata[name]) for name in ("styles", "speeds", "card"))
+        if len(styles) != network.sizes["styles"]:
+            raise ValueError(f"{len(styles)} names for {network.sizes['styles']} styles")
+        return network, tuple(styles), speeds, float(metadata["leg"]), card
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise BadInput(f"'{path}': its metadata do not fit ({error}).", "Copy the file again.", "damaged_weights") from error
 
 
 def _seeds_and_speeds(corpus: Corpus) -> tuple[Seeds, dict[str, dict[str, list[float]]]]:
