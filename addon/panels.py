@@ -11,7 +11,7 @@ from . import preferences
 from .bridge import backend as states
 from .bridge import pump
 from .bridge.jobs import Job
-from .operators.trajectory import chosen_armatures, selection_problem
+from .operators.trajectory import chosen_armatures, is_own
 from .shared import VERSION
 
 _STATE_ICONS = {
@@ -170,6 +170,7 @@ class SMPLIT_PT_trajectory_options(_Sidebar, bpy.types.Panel):
         row.active = settings.samples > 0
         row.prop(settings, "seed")
         layout.prop(settings, "commercial_safe")
+        layout.prop(settings, "joint_map")
 
 
 class SMPLIT_PT_trajectory_run(_Sidebar, bpy.types.Panel):
@@ -181,14 +182,15 @@ class SMPLIT_PT_trajectory_run(_Sidebar, bpy.types.Panel):
     bl_order = 1
 
     def draw(self, context) -> None:
-        source = context.scene.smplit_trajectory.source
-        problem = selection_problem(chosen_armatures(context)) if source == "SELECTED" else None
+        chosen = chosen_armatures(context) if context.scene.smplit_trajectory.source == "SELECTED" else None
         row = self.layout.row()
         row.scale_y = 1.5
-        row.enabled = problem is None
+        row.enabled = chosen != []
         row.operator("smplit.run_difftraj", icon="CON_FOLLOWPATH")
-        if problem is not None:
-            _paragraph(self.layout, str(problem), "INFO")
+        if chosen == []:
+            _paragraph(self.layout, "Select a character, or choose a file.", "INFO")
+        elif chosen and not all(map(is_own, chosen)):
+            _paragraph(self.layout, "A SMPLit character will travel in the rig's place.", "INFO")
 
 
 class SMPLIT_PT_jobs(_Sidebar, bpy.types.Panel):

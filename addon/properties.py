@@ -100,7 +100,7 @@ class SmplitTrajectorySettings(bpy.types.PropertyGroup):
         name="Source",
         description="Whose motion gets a path",
         items=(
-            ("SELECTED", "Selected", "The selected characters; each gets a travelling twin, the original stays as it is"),
+            ("SELECTED", "Selected", "The selected characters, of SMPLit or any humanoid rig. Each gets a travelling twin, the original stays"),
             ("FILE", "File", "A motion file: SMPL-X, SMPL-H or AMASS (.npz), or motion capture of another skeleton (.bvh)"),
         ),
     )
@@ -118,10 +118,14 @@ class SmplitTrajectorySettings(bpy.types.PropertyGroup):
         name="Commercial Use",
         description="Use only the network whose training data may be used commercially. It is a little less exact",
     )
+    joint_map: bpy.props.StringProperty(
+        name="Joint Map", subtype="FILE_PATH",
+        description="For rigs whose joints' names are not known. A JSON file such as {\"left_hip\": \"name in the rig\", ...}",
+    )
 
     def options(self) -> dict[str, object]:
         """The choices as properties of `smplit.run_difftraj`."""
-        choices = {name: getattr(self, name) for name in ("lock_feet", "samples", "seed", "commercial_safe")}
+        choices = {name: getattr(self, name) for name in ("lock_feet", "samples", "seed", "commercial_safe", "joint_map")}
         return {**choices, "filepath": self.filepath if self.source == "FILE" else ""}
 
 

@@ -227,6 +227,8 @@ class Backend:
 
     def retry(self, job: Job) -> Job:
         """The same job once more, as a new one."""
-        again = self.jobs.add(protocol.submit(job.submit["kind"], job.submit["params"], job.submit["paths"], job.submit["roots"]), job.title)
+        asked = job.submit
+        request = protocol.submit(asked["kind"], asked["params"], asked["paths"], asked["roots"], asked.arrays)
+        again = self.jobs.add(request, job.title)
         self.submit(again)
         return again

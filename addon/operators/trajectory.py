@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make it Travel: a character's motion, or a motion file, gets the path that its feet tell of."""
+"""Make it Travel: a character's motion, or a motion file, gets the path that its feet tell of.
+
+A character of SMPLit goes to the backend as it is. Any other humanoid goes as a BVH file: the backend's joint
+maps know most skeletons by their joints' names, and what comes back is a character of SMPLit in the rig's place.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import bpy
 from .. import preferences
 from ..bridge import pump
 from ..scene import armature as rig
+from ..scene.bvh_file import write_in_place
 from ..scene.readback import frames_of, read_in_place
 from ..shared import errors, protocol
 
@@ -27,17 +32,9 @@ def chosen_armatures(context: bpy.types.Context) -> list[bpy.types.Object]:
     return list(dict.fromkeys(armature for armature in found if armature is not None))
 
 
-def selection_problem(armatures: list[bpy.types.Object]) -> errors.BadInput | None:
-    """Why these armatures cannot be made to travel; cheap, the panel asks at every redraw."""
-    if not armatures:
-        return errors.BadInput("No character is selected.", "Select one that SMPLit made, or choose a motion file.", "nothing_selected")
-    for armature in armatures:
-        if not rig.is_smplx(armature) or rig.PROP_PELVIS not in armature:
-            return errors.BadInput(
-                f"'{armature.name}' is no character of SMPLit.",
-                "Export its motion (File > Export > Motion Capture .bvh), then choose that file as the source.", "not_smplx",
-            )
-    return None
+def is_own(armature: bpy.types.Object) -> bool:
+    """Whether SMPLit built it: other programs' SMPL-X armatures may have another rest pose."""
+    return rig.is_smplx(armature) and rig.PROP_PELVIS in armature
 
 
 def inputs_folder() -> Path:
@@ -47,7 +44,7 @@ def inputs_folder() -> Path:
 
 def remove_old_inputs() -> None:
     """Deletes what was written for jobs of long ago."""
-    for path in inputs_folder().glob("*/*.npz"):
+    for path in inputs_folder().glob("*/*.*"):
         try:
             if time.time() - path.stat().st_mtime > _KEPT_DAYS * 86400:
                 path.unlink()
@@ -64,6 +61,10 @@ class SMPLIT_OT_run_difftraj(bpy.types.Operator):
 
     filepath: bpy.props.StringProperty(
         name="Motion", subtype="FILE_PATH", options={"SKIP_SAVE"}, description="A motion file (.npz, .bvh). Empty: the selected characters",
+    )
+    joint_map: bpy.props.StringProperty(
+        name="Joint Map", subtype="FILE_PATH", options={"SKIP_SAVE"},
+        description="For skeletons whose names are not known: a JSON file of SMPL-X joints and their names there",
     )
     filter_glob: bpy.props.StringProperty(default="*.npz;*.bvh", options={"HIDDEN", "SKIP_SAVE"})
     lock_feet: bpy.props.BoolProperty(
@@ -96,7 +97,8 @@ class SMPLIT_OT_run_difftraj(bpy.types.Operator):
 
     def execute(self, context) -> set[str]:
         try:
-            inputs = [self._named_file()] if self.filepath else self._selected_motions(context)
+            maps = [self._file(self.joint_map, "Choose a joint map (.json).")] if self.joint_map else []
+            inputs = [(self._file(self.filepath, "Choose a motion file (.npz or .bvh)."), {})] if self.filepath else self._selected_motions(context)
             pump.ensure_started(preferences.target)
         except errors.SmplitError as error:
             self.report({"ERROR"}, str(error))
@@ -105,8 +107,9 @@ class SMPLIT_OT_run_difftraj(bpy.types.Operator):
             self.report({"ERROR"}, f"'{inputs_folder()}' cannot be written ({error.strerror}). Free some space there.")
             return {"CANCELLED"}
         # One job per character: one that fails does not stop the others.
-        for path in inputs:
-            request = protocol.submit("difftraj", self._params(), [path], roots=[path.parent])
+        for path, placement in inputs:
+            paths = [path, *(maps if path.suffix.lower() == ".bvh" else [])]
+            request = protocol.submit("difftraj", self._params(), paths, {file.parent for file in paths}, placement)
             context.window_manager.smplit_last_job = request.id
             pump.BACKEND.submit(pump.BACKEND.jobs.add(request, f"{path.stem} travelling"))
         pump.redraw()
@@ -115,24 +118,24 @@ class SMPLIT_OT_run_difftraj(bpy.types.Operator):
     def _params(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in ("lock_feet", "commercial_safe", "samples", "seed")}
 
-    def _named_file(self) -> Path:
-        path = Path(bpy.path.abspath(self.filepath)).absolute()
+    @staticmethod
+    def _file(name: str, remedy: str) -> Path:
+        path = Path(bpy.path.abspath(name)).absolute()
         if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist"
-            raise errors.BadInput(f"'{path}' {what}.", "Choose a motion file (.npz or .bvh).", "no_such_file")
+            raise errors.BadInput(f"'{path}' {'is a folder' if path.is_dir() else 'does not exist'}.", remedy, "no_such_file")
         return path
 
     @staticmethod
-    def _selected_motions(context) -> list[Path]:
-        """Files with the motions of the selected characters.
+    def _selected_motions(context) -> list[tuple[Path, dict]]:
+        """Files with the motions of the selected characters, and what has to be told of each beside its file.
 
         Raises:
             BadInput: nothing suitable is selected; nothing was written then.
             OSError: the disk.
         """
         armatures = chosen_armatures(context)
-        if (problem := selection_problem(armatures)) is not None:
-            raise problem
+        if not armatures:
+            raise errors.BadInput("No character is selected.", "Select one or more, or choose a motion file as the source.", "nothing_selected")
         for armature in armatures:
             frames_of(armature)
             first, last = armature.animation_data.action.frame_range
@@ -140,10 +143,17 @@ class SMPLIT_OT_run_difftraj(bpy.types.Operator):
                 raise errors.BadInput(
                     f"'{armature.name}' is animated on a single frame: nothing moves.", "Give it keys on at least two frames.", "too_short"
                 )
-        motions = [read_in_place(armature, context.scene) for armature in armatures]
         remove_old_inputs()
-        names = [_NO_FILE_NAME.sub("_", armature.name)[:_LONGEST_NAME] for armature in armatures]
-        return [read.save(inputs_folder() / protocol.new_id() / f"{name}.npz") for read, name in zip(motions, names, strict=True)]
+        return [_input_of(armature, context.scene) for armature in armatures]
+
+
+def _input_of(armature: bpy.types.Object, scene: bpy.types.Scene) -> tuple[Path, dict]:
+    """The file of one armature's motion; a BVH cannot say itself where the armature stood."""
+    stem = inputs_folder() / protocol.new_id() / _NO_FILE_NAME.sub("_", armature.name)[:_LONGEST_NAME]
+    if is_own(armature):
+        return read_in_place(armature, scene).save(stem.with_name(f"{stem.name}.npz")), {}
+    path = stem.with_name(f"{stem.name}.bvh")
+    return path, write_in_place(armature, scene, path).entries()
 
 
 CLASSES = (SMPLIT_OT_run_difftraj,)

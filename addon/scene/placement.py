@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _FRAME, _LOCATION, _SCALE = "smplit_start_frame", "smplit_location", "smplit_scale"
+_SOURCE_SCALE = "smplit_source_scale"  # how much larger the body is than the skeleton it was retargeted from
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,13 @@ class Placement:
     @classmethod
     def from_entries(cls, entries: Mapping[str, np.ndarray]) -> Placement:
         """What a motion says of its placement; what it does not say, or wrongly, is as for a fresh capture."""
-        start, location, scale = (np.asarray(entries.get(name, np.nan)) for name in (_FRAME, _LOCATION, _SCALE))
+        start, location, scale, grown = (np.asarray(entries.get(name, np.nan)) for name in (_FRAME, _LOCATION, _SCALE, _SOURCE_SCALE))
         good = lambda value, shape: value.dtype.kind in "fiu" and value.shape == shape and bool(np.isfinite(value).all())
+        size = float(scale) if good(scale, ()) and scale > 0 else cls.scale
+        if good(location, (3,)) and good(grown, ()) and grown > 0:
+            size /= float(grown)  # it stands for a rig of the scene, and is as tall
         return cls(
-            float(start) if good(start, ()) else None,
-            tuple(map(float, location)) if good(location, (3,)) else cls.location,
-            float(scale) if good(scale, ()) and scale > 0 else cls.scale,
+            float(start) if good(start, ()) else None, tuple(map(float, location)) if good(location, (3,)) else cls.location, size,
         )
 
     def entries(self) -> dict[str, np.ndarray]:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from ..shared import errors, motion
 from . import armature as rig
@@ -29,7 +30,9 @@ def read_motion(armature: bpy.types.Object, scene: bpy.types.Scene) -> motion.Mo
     if not rig.is_smplx(armature):
         raise errors.BadInput("This is no SMPLit character.", "Select an armature with the 55 SMPL-X bones.", "not_smplx")
     frames = frames_of(armature)
-    rotations, heads = _sample(armature, scene, frames)
+    matrices = sample(armature, scene, frames, skeleton.JOINT_NAMES)
+    turned = matrices[..., :3, :3] / np.linalg.norm(matrices[..., :3, :3], axis=-2, keepdims=True)
+    rotations, heads = turned @ np.swapaxes(rig.rest_axes(armature), -1, -2), matrices[:, 0, :3, 3]
     rest_pelvis = np.array(armature.get(rig.PROP_PELVIS, (0.0, 0.0, 0.0)), np.float64)
     rate = scene.render.fps / scene.render.fps_base
     names, expression = _expression(armature, frames)
@@ -66,9 +69,7 @@ def read_in_place(armature: bpy.types.Object, scene: bpy.types.Scene) -> motion.
     """
     read = read_motion(armature, scene)
     first = int(frames_of(armature)[0])
-    with _frame_kept(scene):
-        scene.frame_set(first)
-        world = armature.evaluated_get(bpy.context.evaluated_depsgraph_get()).matrix_world
+    world = standing(armature, scene, first)
     axes = np.array(world.to_3x3())
     scale = float(np.cbrt(np.linalg.det(axes)))
     if scale <= 0 or np.abs(np.linalg.norm(axes, axis=0) / scale - 1).max() > _UNEVEN:
@@ -82,11 +83,18 @@ def read_in_place(armature: bpy.types.Object, scene: bpy.types.Scene) -> motion.
     return read
 
 
-def _sample(armature: bpy.types.Object, scene: bpy.types.Scene, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """World rotations (T,55,3,3) of the joints, from the body frame, and pelvis positions (T,3) m."""
+def standing(armature: bpy.types.Object, scene: bpy.types.Scene, frame: int) -> Matrix:
+    """The object's world matrix on a frame."""
+    with _frame_kept(scene):
+        scene.frame_set(frame)
+        return armature.evaluated_get(bpy.context.evaluated_depsgraph_get()).matrix_world.copy()
+
+
+def sample(armature: bpy.types.Object, scene: bpy.types.Scene, frames: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """World matrices (T,B,4,4) of the named bones on frames (T,): rest axes and heads, m."""
     order = list(armature.pose.bones.keys())
-    joints = [order.index(name) for name in skeleton.JOINT_NAMES]
-    matrices = np.empty((len(frames), motion.NUM_JOINTS, 4, 4))
+    joints = [order.index(name) for name in names]
+    matrices = np.empty((len(frames), len(joints), 4, 4))
     bones = np.empty(len(order) * 16, np.float32)
     with _bodies_hidden(armature), _frame_kept(scene):
         for row, frame in enumerate(frames):
@@ -94,8 +102,7 @@ def _sample(armature: bpy.types.Object, scene: bpy.types.Scene, frames: np.ndarr
             posed = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
             posed.pose.bones.foreach_get("matrix", bones)  # column after column
             matrices[row] = np.array(posed.matrix_world) @ bones.reshape(-1, 4, 4).transpose(0, 2, 1)[joints]
-    turned = matrices[..., :3, :3] / np.linalg.norm(matrices[..., :3, :3], axis=-2, keepdims=True)
-    return turned @ np.swapaxes(rig.rest_axes(armature), -1, -2), matrices[:, 0, :3, 3]
+    return matrices
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make It Travel, through the operator and the real backend; what came out is read off the keys."""
 
+import json
 import math
 import os
 import subprocess
@@ -10,6 +11,7 @@ import bpy
 import numpy as np
 import pytest
 from bl_ext.user_default.smplit.scene.actions import assigned_curves
+from bl_ext.user_default.smplit.shared import motion
 from mathutils import Matrix
 
 EXTENSION = "bl_ext.user_default.smplit"
@@ -253,6 +255,68 @@ def test_the_results_of_an_earlier_session_stand_on_their_frames_again(pump, wal
     assert twin.name == "Anna p1 travelling" and all(tuple(curve[:, 0]) == tuple(FRAMES) for curve in keys(twin).values())
 
 
+def as_rig(walker, names):
+    """Another program's rig: the walker's bones under other names, in an object of its own, moved, turned and scaled."""
+    rig = walker.copy()
+    rig.data = walker.data.copy()
+    bpy.context.collection.objects.link(rig)
+    rig.name = "Brute"
+    action = walker.animation_data.action.copy()
+    rig.animation_data.action = action
+    if hasattr(action, "slots"):
+        rig.animation_data.action_slot = action.slots[0]
+    for joint, name in zip(motion.BODY_JOINTS, names, strict=True):
+        rig.data.bones[joint].name = name
+    for name in list(rig.keys()):
+        del rig[name]
+    rig.rotation_mode = "XYZ"
+    rig.location, rig.scale, rig.rotation_euler = (2.0, -1.0, 0.5), [0.7] * 3, (0.0, 0.0, math.radians(40.0))
+    select(rig)
+    return rig
+
+
+MIXAMO = """
+    Hips LeftUpLeg RightUpLeg Spine LeftLeg RightLeg Spine1 LeftFoot RightFoot Spine2 LeftToeBase RightToeBase
+    Neck LeftShoulder RightShoulder Head LeftArm RightArm LeftForeArm RightForeArm LeftHand RightHand
+"""
+
+
+def test_another_humanoid_gets_a_character_that_travels_in_its_place_as_tall_and_as_far(pump, walker, truth):
+    rig = as_rig(walker, [f"mixamorig:{name}" for name in MIXAMO.split()])
+    before = keys(rig)
+    hips = in_world(rig, "mixamorig:Hips")[:, 0, :3, 3]
+    legs = in_world(rig, "mixamorig:LeftUpLeg", "mixamorig:LeftLeg")[0, :, :3, 3]
+    _, (twin,) = travel(pump)
+    path = in_world(twin, "pelvis")[:, 0, :3, 3]
+    true = truth["path"] @ np.array(Matrix.Rotation(math.radians(40.0), 3, "Z")).T * 0.7
+    assert np.linalg.norm((path - path[0] - true)[:, :2], axis=1).max() < 0.07 * SPEED * SECONDS * 0.7
+    assert np.linalg.norm((path - hips)[0, :2]) < 0.03
+    thigh = in_world(twin, "left_hip", "left_knee")[0, :, :3, 3]
+    assert np.linalg.norm(np.diff(thigh, axis=0)) == pytest.approx(np.linalg.norm(np.diff(legs, axis=0)), rel=0.1)
+    feet = in_world(twin, "left_foot", "right_foot")[:, :, 2, 3].min(axis=1)
+    assert 0.5 < feet.mean() < 0.56  # the floor is as high as the rig's object
+    assert twin.name == "Brute travelling" and all(tuple(curve[:, 0]) == tuple(FRAMES) for curve in keys(twin).values())
+    after = keys(rig)
+    assert before.keys() == after.keys() and all(np.array_equal(before[curve], after[curve]) for curve in before)
+
+
+def test_a_rig_of_unknown_names_is_told_what_is_missing_and_travels_with_a_map(pump, walker, tmp_path):
+    as_rig(walker, [f"bone {number} x" for number in range(22)])
+    assert bpy.ops.smplit.run_difftraj() == {"FINISHED"}
+    job = list(pump.BACKEND.jobs)[-1]
+    with pytest.raises(RuntimeError, match="left_knee"):
+        bpy.ops.smplit.wait(job=job.key, timeout=240.0)
+    assert "map" in job.remedy.lower()
+    (tmp_path / "map.json").write_text(json.dumps({joint: f"bone {number} x" for number, joint in enumerate(motion.BODY_JOINTS)}))
+    _, (twin,) = travel(pump, joint_map=str(tmp_path / "map.json"))
+    location = keys(twin)['pose.bones["pelvis"].location', 2]
+    assert np.ptp(location[:, 1]) > 0.5 and location[0, 0] == START
+    assert bpy.ops.smplit.job_retry() == {"FINISHED"}
+    assert bpy.ops.smplit.wait(timeout=240.0) == {"FINISHED"}
+    again = next(thing for thing in armatures() if thing.name == "Brute travelling.001")
+    assert tuple(again.location) == tuple(twin.location) == (2.0, -1.0, 0.5)
+
+
 def test_what_cannot_travel_is_told_with_a_remedy_and_nothing_is_made(pump, walker, tmp_path):
     from bl_ext.user_default.smplit.operators.trajectory import inputs_folder
 
@@ -263,7 +327,10 @@ def test_what_cannot_travel_is_told_with_a_remedy_and_nothing_is_made(pump, walk
     select()
     assert "No character is selected" in (message := refused()) and "motion file" in message
     select(rig)
-    assert "'Rig' is no character of SMPLit" in (message := refused()) and ".bvh" in message
+    assert "'Rig' has no animation" in refused()
+    rig.keyframe_insert("location", frame=1)
+    rig.keyframe_insert("location", frame=30)
+    assert "'Rig' has no bones" in refused()
     select(walker)
     walker.scale = (1.0, 1.0, 3.0)
     assert "scaled unevenly" in refused()
@@ -274,6 +341,7 @@ def test_what_cannot_travel_is_told_with_a_remedy_and_nothing_is_made(pump, walk
     walker.pose.bones["left_knee"].keyframe_insert("rotation_quaternion", frame=5)
     assert "single frame" in refused()
     assert "does not exist" in refused(filepath=str(tmp_path / "größe.npz")) and "is a folder" in refused(filepath=str(tmp_path))
+    assert "does not exist" in refused(joint_map=str(tmp_path / "map.json"))
     assert list(inputs_folder().glob("*")) == written and len(pump.BACKEND.jobs) == jobs and len(armatures()) == 2
 
 

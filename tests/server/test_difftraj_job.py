@@ -54,7 +54,7 @@ def test_wrong_options_are_refused_before_anything_is_loaded(real, file, tmp_pat
     params = {"samples": -1, "seed": 0.5, "lock_feet": 1, "commercial_safe": "yes", "colour": "red"}
     answer = client.ask(protocol.submit("difftraj", params, [file, file], [tmp_path], {"poses": np.zeros(3)}))
     assert answer["code"] == "bad_params" and answer["remedy"]
-    for word in (*params, "arrays", "one motion file"):
+    for word in (*params, "array 'poses'", "one motion file"):
         assert any(word in problem for problem in answer["problems"]), (word, answer["problems"])
     assert "samples" in client.ask(protocol.submit("difftraj", {"samples": 10**6}, [file], [tmp_path]))["problems"][0]
     assert "none" in client.ask(protocol.submit("difftraj", {}, [], [tmp_path]))["problems"][0]
@@ -81,7 +81,7 @@ def test_files_that_have_no_path_fail_with_a_remedy_and_leave_nothing(real, file
 
 def test_a_walk_on_the_spot_travels_and_is_streamed_stored_and_fetched_alike(real, walked, file, tmp_path):
     client = real.greeted()
-    job = client.submit("difftraj", [file], [tmp_path])
+    job = client.submit("difftraj", [file], [tmp_path], {"smplit_note": np.array("mine")})
     end = client.end_of(job)
     assert end.type == "done" and end["complete"]
     (result,) = end["results"]
@@ -95,7 +95,7 @@ def test_a_walk_on_the_spot_travels_and_is_streamed_stored_and_fetched_alike(rea
     np.testing.assert_array_equal(made.poses[:, rest], given.poses[:, rest])
     assert made.frame_times[0] == 0.0 and made.frame_times[-1] == pytest.approx(SECONDS)
     assert made.camera_K is None and made.camera_R is None  # it filmed another path
-    assert float(made.extras["smplit_start_frame"]) == 37.0
+    assert float(made.extras["smplit_start_frame"]) == 37.0 and str(made.extras["smplit_note"]) == "mine"
 
     streamed = pieces_of(client)
     client.heard.clear()

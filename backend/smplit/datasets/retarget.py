@@ -87,7 +87,8 @@ class Retargeter:
         return smallest_rotation(self._target[_J[_BONES[joint]]] - self._target[_J[joint]], bone)
 
     def __call__(self, motion: Bvh, source: str = "BVH") -> Motion:
-        """Retargets one clip: Z up, floor at z = 0, the source's frame rate and its heading and path.
+        """Retargets one clip: Z up, floor at z = 0, the source's frame rate and its heading and path. Its extras say how much
+        larger the body is than the source (`smplit_source_scale`, in metres per unit of the source).
 
         Raises:
             BadInput: the clip's joints are not those of the rest pose.
@@ -95,14 +96,15 @@ class Retargeter:
         rotations, positions = motion.global_transforms()
         index = self._index(motion.names, source)
         turned = self._turn(rotations, index)
-        joints = self._place(turned, positions, index)
+        scale = self._scale(positions, index)
+        joints = self._place(turned, positions, index, scale)
         local = np.transpose(turned[:, [max(p, 0) for p in PARENTS[: len(BODY_JOINTS)]]], (0, 1, 3, 2)) @ turned
         local[:, 0] = Y_UP_TO_Z_UP @ turned[:, 0]
         poses = np.zeros((len(motion), NUM_JOINTS, 3))
         poses[:, : len(BODY_JOINTS)] = axis_angle_from_matrix(local)
         # AMASS meaning: the root turns about its rest position, to which trans is added.
         trans = y_up_to_z_up(joints[:, 0]) - self._target[0]
-        return Motion(poses.reshape(len(motion), -1), trans, motion.fps)
+        return Motion(poses.reshape(len(motion), -1), trans, motion.fps, extras={"smplit_source_scale": np.array(scale)})
 
     def _index(self, names: tuple[str, ...], source: str) -> dict[str, int]:
         """Where each joint of the rest pose is among a clip's `names`, which may be spelt another way ("thigh.L")."""
@@ -127,7 +129,12 @@ class Retargeter:
                 turned[:, joint] = turned[:, PARENTS[joint]]
         return turned
 
-    def _place(self, turned: np.ndarray, positions: np.ndarray, index: dict[str, int]) -> np.ndarray:
+    def _scale(self, positions: np.ndarray, index: dict[str, int]) -> float:
+        """The ratio of leg lengths, with this clip's own bones."""
+        clip_rest = {name: positions[0, i] for name, i in index.items()}
+        return _leg_length(dict(zip(BODY_JOINTS, self._target, strict=True))) / _leg_length({n: clip_rest[s] for n, s in self._map.items()})
+
+    def _place(self, turned: np.ndarray, positions: np.ndarray, index: dict[str, int], scale: float) -> np.ndarray:
         """Target joints (T,22,3) m, Y up: hips at the source's hips times the ratio of leg lengths."""
         joints = np.zeros((len(turned), len(BODY_JOINTS), 3))
         for joint, parent in enumerate(PARENTS[: len(BODY_JOINTS)]):
@@ -135,8 +142,6 @@ class Retargeter:
                 joints[:, joint] = joints[:, parent] + turned[:, parent] @ (self._target[joint] - self._target[parent])
         hips = [_J["left_hip"], _J["right_hip"]]
         source_hips = positions[:, [index[self._map["left_hip"]], index[self._map["right_hip"]]]].mean(1)
-        clip_rest = {name: positions[0, i] for name, i in index.items()}  # this clip's own bone lengths
-        scale = _leg_length(dict(zip(BODY_JOINTS, self._target, strict=True))) / _leg_length({n: clip_rest[s] for n, s in self._map.items()})
         joints += (source_hips * scale - joints[:, hips].mean(1))[:, None]
         feet = [_J[name] for name in _FEET]
         above = joints[:, feet, 1] - (self._target[feet, 1] - self._sole)

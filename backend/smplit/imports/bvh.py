@@ -52,7 +52,7 @@ def read_bvh_motion(
     footed = FootedBody.load(body)
     motion = Retargeter(rest, TargetBody(footed.joints, footed.sole), joints)(upright(clip, joints, rest), source)
     motion.poses, motion.trans = motion.poses.astype(np.float32), motion.trans.astype(np.float32)
-    motion.extras = {"smplit_source": np.array(Path(path).name), "smplit_source_skeleton": np.array(joints.skeleton)}
+    motion.extras |= {"smplit_source": np.array(Path(path).name), "smplit_source_skeleton": np.array(joints.skeleton)}
     motion.check(source)
     return motion
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The job kind `difftraj`: a motion file in, the same motion travelling in the job's folder, one file per variant."""
+"""The job kind `difftraj`: a motion file in, the same motion travelling in the job's folder, one file per variant.
+
+Its paths are the motion and, for a BVH whose joints have unknown names, a joint map (.json). Arrays of the
+request are not looked at: they are carried into the results, for whoever asked to know again what they belong to.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from smplit.server.job_run import JobInput, JobReporter
 
 STAGES = {"trajectory": 1.0}
 MOST_SAMPLES = 32
+_LARGEST_NOTE = 1000  # numbers of an array that is carried along
 _LARGEST_SEED = 2**63 - 1  # torch's
 # What a request may say, and what is meant where it does not.
 DEFAULTS = {"commercial_safe": False, "lock_feet": True, "samples": 0, "seed": 0}
@@ -32,10 +37,12 @@ def check(params: Mapping, paths: list[Path], arrays: Mapping[str, np.ndarray]) 
             problems.append(f"trajectory option '{name}' cannot be {value!r}")
         elif name in _RANGES and not 0 <= value <= _RANGES[name]:
             problems.append(f"trajectory option '{name}' is {value}, not a number from 0 to {_RANGES[name]}")
-    if len(paths) != 1:
-        problems.append(f"a trajectory takes one motion file, but got {len(paths) or 'none'}")
-    if arrays:
-        problems.append(f"a trajectory takes no arrays, but got {', '.join(arrays)}")
+    if not paths or len(paths) > 2 or any(path.suffix.lower() != ".json" for path in paths[1:]):
+        names = ", ".join(path.name for path in paths)
+        problems.append(f"a trajectory takes one motion file, and perhaps a joint map (.json), but got {names or 'none'}")
+    for name, array in arrays.items():
+        if not name.startswith("smplit_") or array.size > _LARGEST_NOTE:
+            problems.append(f"array '{name}' cannot be carried along: only small ones named smplit_... can")
     return problems
 
 
@@ -66,12 +73,12 @@ def run(job: JobInput, reporter: JobReporter) -> None:
     from smplit.imports import import_motion
 
     options = {**DEFAULTS, **job.params}
-    (path,) = job.paths
+    path, *joint_map = job.paths
     reporter.begin(0, path.name)
     reporter.stage("trajectory", 0, 1)
-    motion = _from_zero(import_motion(path))
+    motion = _from_zero(import_motion(path, joint_map=joint_map[0] if joint_map else None))
     body = _body(_body_file(str(motion.extras.get("smplit_body", ""))))
-    motion.extras.setdefault("smplit_body", np.array(body.name))
+    motion.extras = {"smplit_body": np.array(body.name), **motion.extras, **job.arrays}
     found = trajectories(
         motion, samples=options["samples"], seed=options["seed"], lock_feet=options["lock_feet"],
         weights="free" if options["commercial_safe"] else "auto", body=body, device=job.device,
