@@ -10,9 +10,9 @@ from smplit.datasets.store import Clip, ClipInfo, MotionStore, write_store
 FPS = 30.0
 # name, part, style, label, licence, seconds, m/s, rad/s, whether it begins and ends standing
 CLIPS = (
-    ("happy_walk_1", "bandai_1", "happy", "walk", "MIT", 9.0, 1.1, 0.25, False),
+    ("happy_walk_1", "bandai_1", "happy", "walk", "MIT", 9.0, 1.0, 0.25, False),
     ("happy_walk_2", "bandai_1", "happy", "walk", "MIT", 8.0, 0.9, -0.4, True),
-    ("happy_run_1", "bandai_1", "happy", "run", "MIT", 4.0, 1.25, 0.1, False),
+    ("happy_run_1", "bandai_1", "happy", "run", "MIT", 4.0, 1.1, 0.1, False),
     ("sad_walk_1", "bandai_2", "sad", "walk", "CC-BY-NC", 8.0, 0.6, 0.2, True),
     ("sad_bow", "bandai_2", "sad", "bow", "CC-BY-NC", 3.0, 0.3, 0.1, False),
     ("02_01", "cmu_amc", "", "walk", "CMU-free", 4.0, 1.0, 0.1, False),
