@@ -22,11 +22,12 @@ Message
 Client -> backend (FROM_CLIENT), each answered by a message whose `re` is its `id`
     hello     client (who: name and version)                     -> welcome
     submit    kind (one of `kinds` of welcome), params (the kind's options; for "capture" the fields of CaptureOptions,
-              for "difftraj" DEFAULTS of smplit.server.difftraj),
+              for "difftraj" and "loco" DEFAULTS of smplit.server.difftraj and .loco),
               paths (absolute input files), roots (folders the user approved, e.g. those he picked the
               files from; a path must resolve, symbolic links followed, below one of them; with
               `serve --root` the roots must lie below those, and are those when none are named; with
-              neither, any file the user may read), arrays (inputs not in a file)
+              neither, any file the user may read), arrays (inputs not in a file; for "loco": points (N,2) or (N,3) m, the
+              line, and entries `smplit_*` that go into the results as they are)
                                                                  -> accepted | failed (nothing was queued)
     cancel    job                                                -> accepted, later failed "cancelled" of the job
     status    job (optional)                                     -> pong with that job, or all jobs

@@ -31,7 +31,7 @@ def video(tmp_path):
 
 def test_the_real_backend_names_its_kinds_and_models_and_loads_no_torch(real):
     welcome = real.client().ask(protocol.hello("test"))
-    assert welcome["kinds"] == ["capture", "difftraj"] and welcome["jobs"] == [] and welcome["pid"] == real.pid
+    assert welcome["kinds"] == ["capture", "difftraj", "loco"] and welcome["jobs"] == [] and welcome["pid"] == real.pid
     assert {"name", "state", "enables", "licence"} <= set(welcome["models"][0])
     client = real.clients[0]
     assert client.wait("pong")["device"] == "cpu"  # a worker has looked, and that one did load it

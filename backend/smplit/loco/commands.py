@@ -50,7 +50,13 @@ def walk(options: WalkOptions, output: Path, weights: Path, body: BodyModel, rep
 
 
 def planned(options: WalkOptions, generator: Generator, reporter: Reporter, seed: int = 0) -> Plan:
-    """The plan that the options ask for; a speed that the style does not have is changed, and the user told.
+    """The plan that the options ask for, on the path that they name; see `plan_along`."""
+    points, closed = read_path(options.path_file) if options.path_file else named_path(options.path, options.length, seed)
+    return plan_along(points, closed, options, generator, reporter)
+
+
+def plan_along(points, closed: bool, options: WalkOptions, generator: Generator, reporter: Reporter) -> Plan:
+    """The plan that the options ask for along `points` (N,2 or 3) m; a speed that the style does not have is changed, and the user told.
 
     Raises:
         BadInput: style, path or options make no sense.
@@ -58,14 +64,14 @@ def planned(options: WalkOptions, generator: Generator, reporter: Reporter, seed
     first = options.style.split(",")[0].split(":")[0].split("@")[0].strip()
     generator.shares(options.style, np.zeros(1))
     speed, warning = possible_speed(generator.weights.speeds.get(first, {}), first, options.facing, options.speed)
-    if warning:
-        reporter.warn(warning)
-    points, closed = read_path(options.path_file) if options.path_file else named_path(options.path, options.length, seed)
     angle = None if options.angle is None else float(np.radians(options.angle))
-    return plan(
+    way = plan(
         points, speed=speed, closed=closed, facing=options.facing, angle=angle, towards=options.target, reverse=options.reverse,
         seconds=options.seconds,
     )
+    if warning:
+        reporter.warn(warning)
+    return way
 
 
 def style_rows(weights: Path) -> list[dict]:

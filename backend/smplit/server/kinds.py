@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from smplit.server import capture, difftraj
+from smplit.server import capture, difftraj, loco
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class JobKind:
 KINDS = {
     "capture": JobKind(capture.check, "smplit.server.capture:run", capture.STAGES),
     "difftraj": JobKind(difftraj.check, "smplit.server.difftraj:run", difftraj.STAGES),
+    "loco": JobKind(loco.check, "smplit.server.loco:run", loco.STAGES),
 }
 
 
