@@ -50,17 +50,16 @@ def body_figures(track: BodyTrack, ground: np.ndarray | float = 0.0) -> dict[str
     """skate (% of frames), skate_step (cm a frame), support (cm a frame), penetration, floating (mm), jitter (10 m/s3, all joints).
 
     `skate` counts every heel that is lifted and every toe that lands flat, recorded ones too. `support` does not: the level step
-    of the steadiest sole point below 5 cm, mean of the frames that have one. Both measure heights from where the motion's own
-    feet stand (`_STANDS`), since retargeted recordings stand up to 2 cm deeper or higher than a planted body; how high that is,
-    penetration and floating tell.
+    of the steadiest sole point below 5 cm, mean of the frames that have one, heights taken from where the motion's own feet stand
+    (`_STANDS`), since retargeted recordings stand up to 2 cm deeper than a planted body.
 
     Args:
         ground: m, height of the floor below the body, (T,) or one for all frames.
     """
     soles = track.soles.copy()
     soles[..., 2] -= np.reshape(ground, (-1, 1))
+    skate, step = metrics.foot_skate(soles)
     standing = soles - [0, 0, np.percentile(soles[..., 2].min(1), _STANDS)]
-    skate, step = metrics.foot_skate(standing)
     return {
         "skate": skate, "skate_step": step, "support": _support_step(standing), "penetration": metrics.penetration(soles),
         "floating": metrics.floating(soles, track.contacts), "jitter": metrics.jitter(track.joints, track.fps),

@@ -26,7 +26,8 @@ AHEAD = (10, 20, 30)  # frames
 _WAY, _FACING, _FEET, _FOOT_VELOCITY, _PELVIS_VELOCITY = slice(0, 6), slice(6, 12), slice(12, 18), slice(18, 24), slice(24, 27)
 TRAJECTORY = slice(0, 12)
 FEATURES = 27
-_WEIGHTS = ((_WAY, 1.0), (_FACING, 1.5), (_FEET, 0.75), (_FOOT_VELOCITY, 1.0), (_PELVIS_VELOCITY, 1.0))
+# Weight, and the least spread that a group is taken to have: where all recordings go straight, a degree of turn must not outweigh the rest.
+_GROUPS = ((_WAY, 2.0, 0.15), (_FACING, 2.0, 0.3), (_FEET, 0.75, 0.05), (_FOOT_VELOCITY, 1.0, 0.3), (_PELVIS_VELOCITY, 1.0, 0.2))
 _ANKLES = (0, 2)
 
 
@@ -71,8 +72,8 @@ class MatchingClips:
         raw, ends = np.concatenate(raw), np.cumsum(lengths)
         last = np.repeat(ends - 1, lengths)
         mean, scale = raw.mean(0), np.empty(FEATURES)
-        for group, weight in _WEIGHTS:
-            scale[group] = weight / max(raw[:, group].std(0).mean(), 1e-3)
+        for group, weight, least_spread in _GROUPS:
+            scale[group] = weight / max(raw[:, group].std(0).mean(), least_spread)
         features = (raw - mean) * scale
         starts = np.flatnonzero(last - np.arange(len(raw)) >= least)
         return cls(
