@@ -137,7 +137,7 @@ def _arrived(frames: Tensor) -> Tensor:
 def _faded(before: Body, after: Body) -> Body:
     """From `before` over to `after`; where `before` ends, `after` alone."""
     count = min(len(before), len(after))
-    part = np.linspace(0, 1, count + 2)[1:-1]
+    part = np.linspace(0, 1, count + 1)[1:]
     turn = Rotation.from_matrix((np.swapaxes(before.rotations[:count], -1, -2) @ after.rotations[:count]).reshape(-1, 3, 3)).as_rotvec()
     turn = Rotation.from_rotvec(turn * np.repeat(part, after.rotations.shape[1])[:, None]).as_matrix()
     rotations, pelvis = after.rotations.copy(), after.pelvis.copy()
