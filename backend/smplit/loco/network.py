@@ -91,9 +91,9 @@ class LocoNetwork(nn.Module):
         return self.leave(self.norm(values))
 
     def draw(self, seen: Tensor, style: Tensor, noise: Tensor, steps: int = 4, strength: float = 1.0) -> Tensor:
-        """A window's components (B,D) out of `noise` (B,D), in `steps` steps. `strength`: 1 for the style as it is, 0 for any style,
-        more to exaggerate (classifier-free guidance, Ho and Salimans 2022)."""
-        values = noise
+        """A window's components (B,D) out of `noise` (B,D), in `steps` steps; in one, the mean, whatever the noise. `strength`: 1 for the
+        style as it is, 0 for any style, more to exaggerate (classifier-free guidance, Ho and Salimans 2022)."""
+        values = noise if steps > 1 else torch.zeros_like(noise)
         for step in range(steps, 0, -1):
             moment = values.new_full((len(values),), step / steps)
             clean = self(values, moment, seen, style)
