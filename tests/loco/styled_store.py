@@ -78,6 +78,9 @@ def random_network(corpus, seed=0):
         seen = network.see(past, asked)
         network.mean.copy_(seen.mean(0))
         network.std.copy_(seen.std(0).clamp(min=0.02))
-        network.leave.weight *= 0.3  # a whole spread of everything at once is nobody's movement
+        network.leave.weight *= 1.5
+        network.enter.weight[:, -24:] *= 5  # few numbers of noise beside many that are seen
         network.leave.bias.zero_()
+        for layer in network.layers:  # it begins as zeros: style and moment would not count
+            torch.nn.init.normal_(layer.adapt.weight, std=0.3)
     return network
