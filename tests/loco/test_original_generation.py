@@ -12,10 +12,12 @@ from scipy.spatial.transform import Rotation
 from smplit.body.model import BodyModel
 from smplit.difftraj.original_features import STANDING, Statistics, motion_features, root_heading
 from smplit.errors import BadInput, Cancelled
-from smplit.loco.original import RolloutOptions, original_rollout
+from smplit.loco.original import original_rollout
+from smplit.loco.original_commands import walk_original
 from smplit.loco.original_control import OriginalControlDenoiser
 from smplit.loco.original_files import OriginalLoco, load, published_styles, save
 from smplit.loco.original_network import OriginalLocoDenoiser
+from smplit.loco.original_options import RolloutOptions, translate
 from smplit.loco.original_paths import named_path
 from smplit.motion import Motion, joint_transforms
 from smplit.progress import Reporter
@@ -150,7 +152,7 @@ def test_the_same_seed_is_the_same_motion_and_another_is_another(body):
     torch.manual_seed(1)
     network = OriginalLocoDenoiser(0, 16, 1)
     loco = OriginalLoco(network, statistics(body), None, (), PAST, FUTURE)
-    made = lambda seed: original_rollout(loco, options(num_samples=1, gen_time_length=0.5, seed=seed), body)[0].motion
+    made = lambda seed: original_rollout(loco, options(num_samples=1, gen_time_length=0.5), body, seed=seed)[0].motion
     assert np.array_equal(made(3).trans, made(3).trans) and np.array_equal(made(3).poses, made(3).poses)
     assert np.abs(made(3).poses - made(4).poses).max() > 1e-3
 
@@ -258,3 +260,33 @@ def test_what_our_training_writes_holds_all_of_it(tmp_path, body):
     assert again.styles == loco.styles and (again.past, again.future) == (5, 7)
     assert np.allclose(again.motion.mean, loco.motion.mean, atol=1e-6) and np.allclose(again.motion.std, loco.motion.std, atol=1e-6)
     assert all(torch.equal(value, loco.network.state_dict()[name]) for name, value in again.network.state_dict().items())
+
+
+# The command
+
+
+def test_the_command_writes_files_as_the_original_names_them(tmp_path, body):
+    torch.manual_seed(0)
+    save(OriginalLoco(OriginalLocoDenoiser(3, 16, 1), statistics(body), None, ("Old", "Angry", "Proud"), 5, 7), tmp_path / "w.safetensors", {})
+    walk(60.0, 31).save(tmp_path / "start.npz")
+    wanted = RolloutOptions("circle", 1, 0, 0.8, 0.5, 2, 3)
+    rows = walk_original(
+        tmp_path / "w.safetensors", tmp_path / "out", wanted, body, Reporter(), styles=["Proud", "Old"], starts=[tmp_path / "start.npz"]
+    )
+    assert [row["style"] for row in rows] == ["Proud", "Old", "Proud"]
+    expected = [f"{style}_pred_{n}_circle_dir1_speed0.8_Face0.npz" for n, style in enumerate(("Proud", "Old", "Proud"))]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == sorted(expected)
+    for row in rows:
+        motion = Motion.load(row["file"])
+        length = np.linalg.norm(np.diff(motion.trans[:, :2], axis=0), axis=1).sum()
+        assert len(motion) == row["frames"] == 15 and row["path_m"] == round(float(length), 2)
+    with pytest.raises(BadInput, match="no path"):
+        walk_original(tmp_path / "w.safetensors", tmp_path / "none", RolloutOptions("oval"), body, Reporter())
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_originals_arguments_are_understood():
+    given = "--model_path save/model.pt --vis_save_dir out --user_transl --difine_traj circle --guidance_param 2.5 --eval_cmdm_base --infer_step=3"
+    arguments, notes = translate(given.split())
+    assert arguments == ["save/model.pt", "--output", "out", "--difine_traj", "circle", "--infer_step=3"]
+    assert len(notes) == 3 and "--guidance_param" in notes[1]

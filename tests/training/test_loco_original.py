@@ -13,13 +13,14 @@ from smplit.body.model import BodyModel
 from smplit.datasets.store import Clip, ClipInfo, MotionStore, write_store
 from smplit.difftraj.original_features import STANDING
 from smplit.errors import BadInput
-from smplit.loco.original import RolloutOptions, original_rollout
+from smplit.loco.original import original_rollout
 from smplit.loco.original_control import OriginalControlDenoiser
 from smplit.loco.original_files import load, published_styles
 from smplit.loco.original_network import OriginalLocoDenoiser
+from smplit.loco.original_options import RolloutOptions
 from smplit.loco.original_windows import OriginalRecordings
 from smplit.training.loco_original import OriginalLocoRecipe, train_loco_original
-from smplit.training.original_options import OriginalTrainOptions
+from smplit.training.original_options import OriginalTrainOptions, wants_original
 
 PAST, FUTURE, FRAMES = 4, 6, 150
 SMALL = {"past": PAST, "future": FUTURE, "batch": 8, "width": 16, "layers": 1}
@@ -208,3 +209,9 @@ def test_what_was_trained_walks(base):
     made = original_rollout(load(base[1]), RolloutOptions(gen_time_length=0.5, num_samples=1), BodyModel.load())
     made[0].motion.check()
     assert len(made[0].motion) == 15
+
+
+def test_switches_of_the_published_recipe_are_told_from_ours():
+    assert wants_original(["--data", "x", "--original"]) == (True, ["--data", "x"])
+    assert wants_original(["--cmdm_base", "--data", "x"]) == (True, ["--cmdm_base", "--data", "x"])
+    assert wants_original(["--data", "x", "--base-model", "f"])[0] is False

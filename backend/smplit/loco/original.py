@@ -30,38 +30,14 @@ from smplit.difftraj.original_features import (
 from smplit.difftraj.predict import resampled
 from smplit.errors import BadInput
 from smplit.loco.original_files import OriginalLoco
-from smplit.loco.original_paths import ALONG_PATH, FPS, named_path, path_control
+from smplit.loco.original_options import RolloutOptions
+from smplit.loco.original_paths import FPS, named_path, path_control
 from smplit.loco.original_rollout import drawing, roll_out
 from smplit.motion import NUM_JOINTS, Motion
 from smplit.progress import Reporter
 
 _BODY = 22
 _BODY_ROTATIONS = slice(11, 137)
-
-
-@dataclass
-class RolloutOptions:
-    """The original's options, by its own names.
-
-    Attributes:
-        difine_traj: line, rec, circle or spline.
-        traj_rev_dir: 1: turn the other way.
-        traj_face_type: 0: face along the path; 1: always the same way, strafing.
-        infer_walk_speed: m/s.
-        gen_time_length: seconds.
-        infer_step: frames kept of each window; fewer follow better and take longer.
-        num_samples: motions made at once.
-        seed: of noise, of styles where none is named, and of the random path.
-    """
-
-    difine_traj: str = "rec"
-    traj_rev_dir: int = 0
-    traj_face_type: int = ALONG_PATH
-    infer_walk_speed: float = 1.0
-    gen_time_length: float = 10.0
-    infer_step: int = 2
-    num_samples: int = 10
-    seed: int = 10
 
 
 @dataclass
@@ -75,7 +51,7 @@ class Rollout:
 
 def original_rollout(
     loco: OriginalLoco, options: RolloutOptions, body: BodyModel, *, styles: Sequence[str] = (), starts: Sequence[Motion] = (),
-    device: str = "cpu", reporter: Reporter | None = None,
+    seed: int = 10, device: str = "cpu", reporter: Reporter | None = None,
 ) -> list[Rollout]:
     """`options.num_samples` motions along one path, at 30 frames a second. They start at the origin, facing X.
 
@@ -83,6 +59,7 @@ def original_rollout(
         styles: names, one for each sample, repeated as often as needed; without any they are drawn, as in the original.
         starts: what was done before: the last frames of each, repeated in the same way. Without any the network begins
             from the mean of its training.
+        seed: of noise, of the random path, and of styles where none is named.
 
     Raises:
         BadInput: an option or style that cannot be.
@@ -93,9 +70,9 @@ def original_rollout(
     if not 0 < options.gen_time_length < np.inf:
         raise BadInput(f"{options.gen_time_length} seconds hold no motion.", "Ask for a time above 0.", "bad_time")
     frames = max(1, round(options.gen_time_length * FPS))
-    path = named_path(options.difine_traj, frames, options.infer_walk_speed, bool(options.traj_rev_dir), options.seed)
+    path = named_path(options.difine_traj, frames, options.infer_walk_speed, bool(options.traj_rev_dir), seed)
     control = path_control(path, loco.past * options.infer_step + loco.future, options.traj_face_type)
-    names = _styles(loco, styles, options)
+    names = _styles(loco, styles, options.num_samples, seed)
     past = torch.stack([_past(loco, starts[n % len(starts)] if starts else None, body) for n in range(options.num_samples)])
     told = control if loco.control is None else loco.control.normalised(control)
     style = torch.nn.functional.one_hot(torch.tensor([loco.styles.index(n) for n in names]), len(loco.styles)).float() if loco.styles else None
@@ -103,7 +80,7 @@ def original_rollout(
     pieces: list[Tensor] = []
     made = roll_out(
         network, past.to(device), torch.as_tensor(told.T, dtype=torch.float32, device=device), frames, loco.future,
-        drawing(torch.Generator(device).manual_seed(options.seed)), None if style is None else style.to(device), options.infer_step,
+        drawing(torch.Generator(device).manual_seed(seed)), None if style is None else style.to(device), options.infer_step,
     )
     for piece in made:
         pieces.append(piece.cpu())
@@ -114,7 +91,7 @@ def original_rollout(
     return [Rollout(_motion(loco, loco.motion.restored(one), body), name, walked) for one, name in zip(values, names, strict=True)]
 
 
-def _styles(loco: OriginalLoco, wanted: Sequence[str], options: RolloutOptions) -> list[str]:
+def _styles(loco: OriginalLoco, wanted: Sequence[str], count: int, seed: int) -> list[str]:
     """One style a sample."""
     unknown = [name for name in wanted if name not in loco.styles]
     if unknown:
@@ -124,9 +101,9 @@ def _styles(loco: OriginalLoco, wanted: Sequence[str], options: RolloutOptions) 
         known = f"Near it: {', '.join(near)}." if loco.styles else "This network knows no styles; leave --style out."
         raise BadInput(f"There is no style '{unknown[0]}'.", known, "unknown_style")
     if not loco.styles:
-        return [""] * options.num_samples
-    drawn = wanted or [str(name) for name in np.random.default_rng(options.seed).choice(loco.styles, options.num_samples)]
-    return [drawn[n % len(drawn)] for n in range(options.num_samples)]
+        return [""] * count
+    drawn = wanted or [str(name) for name in np.random.default_rng(seed).choice(loco.styles, count)]
+    return [drawn[n % len(drawn)] for n in range(count)]
 
 
 def _past(loco: OriginalLoco, start: Motion | None, body: BodyModel) -> Tensor:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smplit.training.options import TrainOptions
@@ -24,3 +25,10 @@ class OriginalTrainOptions(TrainOptions):
     eval_every: int = 25_000
     save_every: int = 25_000
     seed: int = 10
+
+
+def wants_original(arguments: Sequence[str]) -> tuple[bool, list[str]]:
+    """Whether the arguments of `smplit train loco` ask for the published recipe, and the arguments for it."""
+    names = {word.partition("=")[0].replace("_", "-") for word in arguments}
+    rest = [word for word in arguments if word != "--original"]
+    return "--original" in names or "--cmdm-base" in names, rest
