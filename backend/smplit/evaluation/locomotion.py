@@ -96,7 +96,7 @@ def _speed_error(root: np.ndarray, plan: Plan) -> float:
     moving = np.flatnonzero(np.linalg.norm(np.diff(plan.place[:, :2], axis=0), axis=1) > 1e-6)
     if not len(moving):
         return np.nan
-    speed = np.linalg.norm(np.diff(smooth(root, _SWAY, plan.fps), axis=0), axis=1) * plan.fps
-    asked = np.linalg.norm(np.diff(plan.place[:, :2], axis=0), axis=1) * plan.fps
+    pace = lambda way: np.linalg.norm(np.diff(smooth(way, _SWAY, plan.fps), axis=0), axis=1)  # both alike: bends shrink by smoothing
+    speed, asked = pace(root), pace(plan.place[:, :2])
     between = slice(moving[0], moving[-1] + 1)
     return float(100.0 * abs(speed[between].mean() - asked[between].mean()) / asked[between].mean())

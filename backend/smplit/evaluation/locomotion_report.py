@@ -51,10 +51,12 @@ def _means(rows: list[dict], real: Mapping[str, dict]) -> dict[str, float]:
     out["deviation_max"] = float(max(row["deviation_max"] for row in rows))
     styles = sorted({row["style"] for row in rows})
     by_style = {style: [row for row in rows if row["style"] == style] for style in styles}
-    out["skate_ratio"] = out["skate"] / mean([real[row["style"]]["skate"] for row in rows])
+    skated = mean([real[row["style"]]["skate"] for row in rows])
+    out["skate_ratio"] = out["skate"] / skated if skated > 0 else np.nan
     right = {s: 100.0 * sum(r["style_right"] for r in some) / max(sum(r["windows"] for r in some), 1) for s, some in by_style.items()}
     out["style"] = float(np.mean(list(right.values())))
-    out["style_share"] = 100.0 * out["style"] / mean([real[style]["style"] for style in styles])
+    own = mean([real[style]["style"] for style in styles])
+    out["style_share"] = 100.0 * out["style"] / own if own > 0 else np.nan
     out["real_time"] = sum(row["seconds"] for row in rows) / sum(row["wall"] for row in rows)
     out["walks"] = len(rows)
     return out
@@ -80,4 +82,5 @@ def report_tables(report: dict) -> dict[str, list[dict]]:
 def _cell(value: float | None) -> str | None:
     if value is None or not np.isfinite(value):
         return None
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return f"{value:.{digits}f}"
