@@ -30,7 +30,7 @@ def train_loco(
         What was written and on how much was trained.
 
     Raises:
-        BadInput: no locomotion in the store, or a base model of other styles.
+        BadInput: no locomotion in the store, or too little to hold any out, or a base model of other styles.
     """
     import torch
 
@@ -46,9 +46,12 @@ def train_loco(
     train_on, held = ([piece for piece in found if piece.part == part] for part in (TRAIN, HELD_OUT))
     if not train_on:
         raise BadInput(f"'{data}' holds no locomotion to train on.", "Process recordings of walking; see model_files/TRAINING.md.", "no_clips")
+    held = [piece for piece in held if piece.style in {known.style for known in train_on}]
+    if not held:
+        raise BadInput(f"Of '{data}' nothing can be held out to judge by.", "Process walks of over six seconds, or ten takes of a style.", "no_clips")
     torch.manual_seed(options.seed)
     learned = corpus(store, train_on, body, seed=options.seed)
-    judged = corpus(store, [piece for piece in held if piece.style in learned.styles], body, bends=False, like=learned)
+    judged = corpus(store, held, body, bends=False, like=learned)
     base = load_weights(base_model) if base_model else None
     if base and base.styles != learned.styles:
         raise BadInput(f"'{base_model}' knows other styles than '{data}'.", "Train without --base-model, or on the same data.", "other_styles")
