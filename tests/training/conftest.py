@@ -1,10 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A small motion store made by hand."""
+"""Small motion stores made by hand."""
+
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from smplit.datasets.store import Clip, ClipInfo, MotionStore, write_store
+
+sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("loco", "difftraj")]  # styled_store and its synthetic_walk
+
+
+@pytest.fixture(scope="session")
+def styled(tmp_path_factory):
+    """Walkers in two styles; see `styled_store`."""
+    from styled_store import styled_store
+
+    from smplit.body.model import BodyModel
+
+    return styled_store(tmp_path_factory.mktemp("styled") / "store.safetensors", BodyModel.load())
 
 
 @pytest.fixture(scope="session")
