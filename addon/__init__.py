@@ -10,16 +10,16 @@ Start reading in `panels.py` (what a user sees), then `operators/` (what a press
 
 
 def register() -> None:
-    from . import operators, panels, preferences, properties
+    from . import live, locomotion_panel, operators, panels, preferences, properties
     from .bridge import pump
 
-    for part in (preferences, properties, operators, panels, pump):
+    for part in (preferences, properties, operators, panels, locomotion_panel, live, pump):
         part.register()
 
 
 def unregister() -> None:
-    from . import operators, panels, preferences, properties
+    from . import live, locomotion_panel, operators, panels, preferences, properties
     from .bridge import pump
 
-    for part in (pump, panels, operators, properties, preferences):
+    for part in (pump, live, locomotion_panel, panels, operators, properties, preferences):
         part.unregister()

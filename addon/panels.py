@@ -25,13 +25,13 @@ _LINE = 38  # characters of a line of text at the sidebar's usual width
 _SIZE = "1.6 GB"  # on disk, without an NVIDIA card
 
 
-class _Sidebar:
+class Sidebar:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "SMPLit"
 
 
-def _paragraph(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
+def paragraph(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
     """Text over several lines: a label does not wrap."""
     column = layout.column(align=True)
     width = _LINE if icon == "NONE" else _LINE - 4
@@ -46,7 +46,7 @@ def _paragraph(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> Non
         column.label(text=part, icon=icon if index == 0 else ("BLANK1" if icon != "NONE" else "NONE"))
 
 
-class SMPLIT_PT_backend(_Sidebar, bpy.types.Panel):
+class SMPLIT_PT_backend(Sidebar, bpy.types.Panel):
     bl_idname = "SMPLIT_PT_backend"
     bl_label = "SMPLit"
     bl_order = 0
@@ -66,8 +66,8 @@ class SMPLIT_PT_backend(_Sidebar, bpy.types.Panel):
         row.operator("smplit.backend_details", text="", icon="COPYDOWN")
         if pump.BACKEND.problem:
             box = layout.box()
-            _paragraph(box, pump.BACKEND.problem, "ERROR")
-            _paragraph(box, pump.BACKEND.remedy, "BLANK1")
+            paragraph(box, pump.BACKEND.problem, "ERROR")
+            paragraph(box, pump.BACKEND.remedy, "BLANK1")
 
     @staticmethod
     def _state_text() -> str:
@@ -76,7 +76,7 @@ class SMPLIT_PT_backend(_Sidebar, bpy.types.Panel):
         return _STATE_WORDS[pump.BACKEND.state] + (f" ({device})" if device else "")
 
 
-class SMPLIT_PT_capture(_Sidebar, bpy.types.Panel):
+class SMPLIT_PT_capture(Sidebar, bpy.types.Panel):
     bl_idname = "SMPLIT_PT_capture"
     bl_label = "Capture from Video"
     bl_order = 1
@@ -105,7 +105,7 @@ class SMPLIT_PT_capture(_Sidebar, bpy.types.Panel):
         row.operator("smplit.capture_video", icon="ARMATURE_DATA")
 
 
-class SMPLIT_PT_capture_options(_Sidebar, bpy.types.Panel):
+class SMPLIT_PT_capture_options(Sidebar, bpy.types.Panel):
     bl_parent_id = "SMPLIT_PT_capture"
     bl_label = "Options"
     bl_options = {"DEFAULT_CLOSED"}
@@ -125,7 +125,7 @@ class SMPLIT_PT_capture_options(_Sidebar, bpy.types.Panel):
             layout.prop(settings, name)
 
 
-class SMPLIT_PT_capture_run(_Sidebar, bpy.types.Panel):
+class SMPLIT_PT_capture_run(Sidebar, bpy.types.Panel):
     """The big button below the options."""
 
     bl_parent_id = "SMPLIT_PT_capture"
@@ -137,7 +137,7 @@ class SMPLIT_PT_capture_run(_Sidebar, bpy.types.Panel):
         SMPLIT_PT_capture.draw_button(self.layout)
 
 
-class SMPLIT_PT_trajectory(_Sidebar, bpy.types.Panel):
+class SMPLIT_PT_trajectory(Sidebar, bpy.types.Panel):
     bl_idname = "SMPLIT_PT_trajectory"
     bl_label = "Trajectory"
     bl_options = {"DEFAULT_CLOSED"}
@@ -154,7 +154,7 @@ class SMPLIT_PT_trajectory(_Sidebar, bpy.types.Panel):
         layout.prop(settings, "lock_feet")
 
 
-class SMPLIT_PT_trajectory_options(_Sidebar, bpy.types.Panel):
+class SMPLIT_PT_trajectory_options(Sidebar, bpy.types.Panel):
     bl_parent_id = "SMPLIT_PT_trajectory"
     bl_label = "Options"
     bl_options = {"DEFAULT_CLOSED"}
@@ -173,7 +173,7 @@ class SMPLIT_PT_trajectory_options(_Sidebar, bpy.types.Panel):
         layout.prop(settings, "joint_map")
 
 
-class SMPLIT_PT_trajectory_run(_Sidebar, bpy.types.Panel):
+class SMPLIT_PT_trajectory_run(Sidebar, bpy.types.Panel):
     """The big button below the options, with the reason when it cannot be pressed."""
 
     bl_parent_id = "SMPLIT_PT_trajectory"
@@ -188,12 +188,12 @@ class SMPLIT_PT_trajectory_run(_Sidebar, bpy.types.Panel):
         row.enabled = chosen != []
         row.operator("smplit.run_difftraj", icon="CON_FOLLOWPATH")
         if chosen == []:
-            _paragraph(self.layout, "Select a character, or choose a file.", "INFO")
+            paragraph(self.layout, "Select a character, or choose a file.", "INFO")
         elif chosen and not all(map(is_own, chosen)):
-            _paragraph(self.layout, "A SMPLit character will travel in the rig's place.", "INFO")
+            paragraph(self.layout, "A SMPLit character will travel in the rig's place.", "INFO")
 
 
-class SMPLIT_PT_jobs(_Sidebar, bpy.types.Panel):
+class SMPLIT_PT_jobs(Sidebar, bpy.types.Panel):
     bl_idname = "SMPLIT_PT_jobs"
     bl_label = "Jobs"
     bl_order = 10
@@ -206,7 +206,7 @@ class SMPLIT_PT_jobs(_Sidebar, bpy.types.Panel):
             _draw_job(self.layout.box(), job)
 
 
-class SMPLIT_PT_files(_Sidebar, bpy.types.Panel):
+class SMPLIT_PT_files(Sidebar, bpy.types.Panel):
     bl_idname = "SMPLIT_PT_files"
     bl_label = "Export"
     bl_options = {"DEFAULT_CLOSED"}
@@ -227,11 +227,11 @@ def _draw_job(box: bpy.types.UILayout, job: Job) -> None:
     if job.open and job.fraction is not None:
         box.progress(factor=job.fraction, text=job.summary())
     elif job.state == "failed":
-        _paragraph(box, f"{job.message} {job.remedy}")
+        paragraph(box, f"{job.message} {job.remedy}")
     else:
         box.label(text=job.summary())
     for warning in job.warnings[-2:]:
-        _paragraph(box, warning, "INFO")
+        paragraph(box, warning, "INFO")
 
 
 def _job_buttons(job: Job) -> list[tuple[str, str]]:
@@ -260,20 +260,20 @@ def draw_setup(layout: bpy.types.UILayout) -> None:
         return
     chosen = preferences.get()
     if chosen is not None and chosen.source != "OWN":
-        _paragraph(box, preferences.missing_backend(), "INFO")
+        paragraph(box, preferences.missing_backend(), "INFO")
     elif run is not None and run.state in ("failed", "cancelled"):
-        _paragraph(box, run.problem, "ERROR")
-        _paragraph(box, run.remedy, "BLANK1")
+        paragraph(box, run.problem, "ERROR")
+        paragraph(box, run.remedy, "BLANK1")
         row = box.row(align=True)
         row.operator("smplit.backend_install", text="Retry", icon="FILE_REFRESH")
         row.operator("smplit.backend_details", icon="COPYDOWN")
     else:
         old = preferences.installed_version()
         card = "SMPLit looks at videos with a program beside Blender. It is set up once; afterwards no network is needed."
-        _paragraph(box, preferences.missing_backend() if old else card, "INFO")
+        paragraph(box, preferences.missing_backend() if old else card, "INFO")
         problem = preferences.setup_problem()
         if problem is not None:
-            _paragraph(box, str(problem), "ERROR")
+            paragraph(box, str(problem), "ERROR")
             if problem.code == "offline":
                 box.prop(bpy.context.preferences.system, "use_online_access", text="Allow Online Access")
         row = box.row()

@@ -230,5 +230,6 @@ class Backend:
         asked = job.submit
         request = protocol.submit(asked["kind"], asked["params"], asked["paths"], asked["roots"], asked.arrays)
         again = self.jobs.add(request, job.title)
+        again.replaces = job.replaces
         self.submit(again)
         return again

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WAITING = "waiting"  # not yet handed to the backend
 OPEN = frozenset({WAITING, "queued", "running"})
 MOST_EARLIER = 5  # jobs of earlier sessions that are listed
-_RESULT_WORDS = {"capture": ("person", "people"), "difftraj": ("path", "paths")}  # what a kind of job makes: one, several
+_RESULT_WORDS = {"capture": ("person", "people"), "difftraj": ("path", "paths"), "loco": ("walk", "walks")}  # what a kind of job makes: one, several
 
 
 @dataclass
@@ -46,11 +46,17 @@ class Job:
     cancelling: bool = False
     fetching: bool = False
     shown: bool = True  # its frames go into the open scene
+    replaces: tuple[str, ...] = ()  # results in the scene (ids) that its own takes the place of
 
     @property
     def open(self) -> bool:
         """Still to end, or on its way again."""
         return self.state in OPEN or self.fetching
+
+    @property
+    def keeps_pieces(self) -> bool:
+        """Whether what has arrived stays when the job is cancelled: a part of a walk is a walk, half a person is none."""
+        return self.kind == "loco"
 
     @property
     def key(self) -> str:
@@ -94,6 +100,8 @@ class Job:
             count = len({person for _, person in self.people}) or self.results
             one, many = _RESULT_WORDS.get(self.kind, _RESULT_WORDS["capture"])
             return f"{count} {one if count == 1 else many}"
+        if self.state == "cancelled" and self.keeps_pieces and self.people:
+            return "cancelled; what had arrived is kept"
         return {WAITING: "waits for the backend", "cancelled": "cancelled"}.get(self.state, f"failed: {self.message}")
 
     def details(self) -> str:

@@ -24,6 +24,7 @@ from .process import Launch
 BACKEND = Backend()
 RESULTS = results.Results()
 INSTALL: Installer | None = None  # the set-up that runs, or ran last
+ON_TICK: list[Callable[[], None]] = []  # what else wants to look at the clock
 
 TICK = 0.025  # s of work per tick; a redraw of the interface should stay below 0.03
 _MESSAGES = 0.008  # s of it for messages, so that the scene gets its share
@@ -41,6 +42,8 @@ def pump(budget: float = TICK) -> bool:
     deadline = time.perf_counter() + budget
     before = (BACKEND.state, BACKEND.problem)
     BACKEND.tick()
+    for look in ON_TICK:
+        look()
     busy = _take_messages(time.perf_counter() + min(_MESSAGES, budget))
     busy |= RESULTS.step(deadline)
     if busy or installing() or before != (BACKEND.state, BACKEND.problem):
@@ -130,6 +133,18 @@ def unfinished() -> list[Job]:
 def fetch(job: Job) -> bool:
     """Brings a job's results into the scene, again if need be; False when the backend is not ready."""
     return BACKEND.fetch(job)
+
+
+def supersede(job: Job) -> tuple[str, ...]:
+    """Stops a job whose successor takes over what it has brought in so far; returns the ids of those results, and
+    of those that it was to take the place of."""
+    job.shown = False
+    replaced = (*job.replaces, *RESULTS.release(job))
+    if job.open:
+        BACKEND.cancel(job)
+    if job.id or not job.open:
+        BACKEND.jobs.remove(job)
+    return replaced
 
 
 def armatures_of(job: Job) -> list[bpy.types.Object]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Chunks of jobs on their way into the open scene: one `ResultWriter` per input of a job.
 
-A job that ends badly takes out again what it had brought in, so a scene never keeps half a result.
+A job that ends badly takes out again what it had brought in, so a scene never keeps half a result; only
+what came before a user's cancel stays, where a part is worth having.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import bpy
 import numpy as np
 
 from ..scene import naming
+from ..scene.bound import Binding
 from ..scene.placement import Placement
 from ..scene.result import ResultWriter, remove_halves
 from ..shared import errors, protocol
@@ -54,9 +56,12 @@ class Results:
         if message.type == "chunk" and job.shown:
             self._take_chunk(job, message, models)
         elif message.type == "done" and not job.open and job.key in self._jobs:
-            self._complete.add(job.key)
-            for writer in self._of(job):
-                writer.finish()
+            self._finish(job)
+
+    def _finish(self, job: Job) -> None:
+        self._complete.add(job.key)
+        for writer in self._of(job):
+            writer.finish()
 
     def _take_chunk(self, job: Job, message: protocol.Message, models: list[dict]) -> None:
         key = (job.key, message["clip"])
@@ -74,7 +79,10 @@ class Results:
     def step(self, deadline: float) -> bool:
         """Works until `time.perf_counter()` passes `deadline`; True while something waits."""
         for job in [job for job in self._jobs.values() if not job.open and job.key not in self._complete]:
-            self.drop(job)  # it failed, was cancelled, or the backend went
+            if job.state == "cancelled" and job.keeps_pieces:
+                self._finish(job)
+            else:
+                self.drop(job)  # it failed, was cancelled, or the backend went
         waits = False
         for (name, clip), writer in list(self._writers.items()):
             if time.perf_counter() >= deadline:
@@ -106,6 +114,12 @@ class Results:
             self._writers.pop((name, clip)).discard()
         self._clear(job)
 
+    def release(self, job: Job) -> tuple[str, ...]:
+        """Lets go of a job whose successor takes over what stands in the scene; returns the ids of the results."""
+        mine = [key for key in self._writers if key[0] == job.key]
+        self._clear(job)
+        return tuple(self._writers.pop(key).id for key in mine)
+
     def _clear(self, job: Job) -> None:
         self._jobs.pop(job.key, None)
         self._complete.discard(job.key)
@@ -131,7 +145,7 @@ def _writer(job: Job, message: protocol.Message, models: list[dict]) -> ResultWr
     made_with = str(np.asarray(message.arrays.get("smplit_body", "")))
     return ResultWriter(
         message["source"], body_of(made_with, models), job.video(message["clip"]), job.origin, naming.of_kind(job.kind),
-        Placement.from_entries(message.arrays),
+        Placement.from_entries(message.arrays), Binding.from_entries(message.arrays, job.replaces),
     )
 
 

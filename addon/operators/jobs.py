@@ -7,7 +7,7 @@ import time
 
 import bpy
 
-from .. import preferences
+from .. import live, preferences
 from ..bridge import backend as states
 from ..bridge import pump
 from ..bridge.jobs import Job
@@ -41,6 +41,8 @@ class SMPLIT_OT_wait(bpy.types.Operator):
     timeout: bpy.props.FloatProperty(name="Timeout", default=0.0, min=0.0, description="Seconds; 0 waits for ever", subtype="TIME_ABSOLUTE")
 
     def execute(self, _context) -> set[str]:
+        if not self.job:
+            live.catch_up()
         waited_for = [pump.BACKEND.jobs.find(self.job)] if self.job else pump.unfinished()
         if None in waited_for:
             self.report({"ERROR"}, f"There is no job '{self.job}' in the list.")
@@ -61,7 +63,7 @@ class SMPLIT_OT_wait(bpy.types.Operator):
 
 
 class SMPLIT_OT_cancel_job(_JobOperator, bpy.types.Operator):
-    """Stop this job. What it has brought into the scene so far is taken out again"""
+    """Stop this job. What it has brought into the scene so far is taken out again; the part of a walk stays"""
 
     bl_idname = "smplit.cancel_job"
     bl_label = "Cancel"

@@ -55,3 +55,9 @@ def name_with(stem: str, ending: str) -> str:
     """`stem` + `ending`, with the stem cut between characters where the whole would be too long for Blender."""
     room = _NAME_BYTES - len(ending.encode())
     return stem.encode()[:room].decode(errors="ignore") + ending
+
+
+def numbered(name: str) -> tuple[str, str]:
+    """'Walk.002' -> 'Walk', '.002': how Blender tells doubles apart; 'Walk' -> 'Walk', ''."""
+    stem, dot, number = name.rpartition(".")
+    return (stem, dot + number) if stem and len(number) == 3 and number.isdecimal() else (name, "")

@@ -28,7 +28,8 @@ class Naming:
 
 CAPTURE = Naming("Capture", "", lambda number: f" p{number}")
 TRAJECTORY = Naming("Trajectory", " travelling", lambda number: " travelling" + (f" {number}" if number > 1 else ""))
-_KINDS = {"difftraj": TRAJECTORY}
+WALK = Naming("Walk", "", lambda number: f" {number}" if number > 1 else "")
+_KINDS = {"difftraj": TRAJECTORY, "loco": WALK}
 
 
 def of_kind(kind: str) -> Naming:

@@ -7,7 +7,7 @@
     writer.step()                             # a tick's worth of work, from a timer; True while more is waiting
     writer.finish()                           # no more chunks; step() goes on until `done`
     writer.flush()                            # instead of a timer: all that is waiting, at once
-    writer.discard()                          # cancelled: takes everything out again
+    writer.discard()                          # failed: takes everything out again
     writer.after_undo()                       # from the undo_post and redo_post handlers; then remove_halves()
 
 One writer per input of a job. `arrays` are the entries of a motion file (DESIGN 3) cut to the chunk's
@@ -30,6 +30,7 @@ import numpy as np
 
 from . import marks, viewport
 from .body_file import BODIES, Body
+from .bound import Binding, hide, replaced_by
 from .character import Character
 from .naming import CAPTURE, Naming
 from .placement import Placement
@@ -46,7 +47,7 @@ class ResultWriter:
 
     def __init__(
         self, source: str, body: str | Path, video: str | Path | None = None, origin: float = 0.0,
-        naming: Naming = CAPTURE, placement: Placement | None = None,
+        naming: Naming = CAPTURE, placement: Placement | None = None, binding: Binding | None = None,
     ) -> None:
         """
         Args:
@@ -55,6 +56,7 @@ class ResultWriter:
             video: the video, to be shown behind the character; None or a lost file shows none.
             origin: s of the source that falls on the first frame (where a captured range begins).
             placement: first frame, place and scale of the armatures; else the scene's first frame and its origin.
+            binding: the curve that it belongs to, and the earlier results that it takes the place of.
 
         Raises:
             BadInput: there is no such body file.
@@ -64,9 +66,10 @@ class ResultWriter:
         self._body = BODIES.request(body)
         self._video = Path(video) if video is not None else None
         self._origin = origin
-        self._naming, self._placement = naming, placement or Placement()
-        self._id = uuid.uuid4().hex
-        self._finishing = self._framed = False
+        self._naming, self._placement, self._binding = naming, placement or Placement(), binding or Binding()
+        self.id = uuid.uuid4().hex
+        self._finishing = False
+        self._framed = bool(self._binding.replaces)  # the view shows the place already
         self._scene = ""
         self._clock: Clock | None = None
         self._people: dict[int, Character] = {}
@@ -77,7 +80,7 @@ class ResultWriter:
         scene = scene or bpy.context.scene
         self._scene = scene.name
         self._clock = Clock.of(scene, self._origin, self._placement.start)
-        self._shot = Shot(marks.name_with(self._stem, " camera"), self._id, self._clock, self._video)
+        self._shot = Shot(marks.name_with(self._stem, " camera"), self.id, self._clock, self._video)
 
     def add_chunk(self, person: int, first: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Queues frames of one person, `first` being the row of the person's motion they begin at.
@@ -94,7 +97,7 @@ class ResultWriter:
         self.done = False
 
     def _new_character(self, person: int) -> Character:
-        return Character(person, self._naming.person(self._stem, person), self._id, self._clock, self._placement)
+        return Character(person, self._naming.person(self._stem, person), self.id, self._clock, self._placement.of_person(person))
 
     def finish(self) -> None:
         """No more chunks will come."""
@@ -113,7 +116,7 @@ class ResultWriter:
     @property
     def collection(self) -> bpy.types.Collection | None:
         """The result's collection, if it is in the file now."""
-        return marks.find(bpy.data.collections, self._naming.result(self._stem), self._id, "result")
+        return marks.find(bpy.data.collections, self._naming.result(self._stem), self.id, "result")
 
     def step(self, budget: float = TICK_BUDGET) -> bool:
         """Works for about `budget` s, `TICK_BUDGET` at most; True while something that arrived is not in the scene.
@@ -144,11 +147,23 @@ class ResultWriter:
         complete = self._advance(scene, self._body.result(), deadline)
         if complete and self._finishing:
             self.done = True
-            _finished.add(self._id)
+            _finished.add(self.id)
             if (collection := self.collection) is not None:
                 collection.pop(_PROP_UNFINISHED, None)
+                self._take_place(scene)
             _push_undo(f"{self._naming.action} {self._stem}")
         return complete
+
+    def _take_place(self, scene: bpy.types.Scene) -> None:
+        """Removes what this result replaces, and takes its names."""
+        for replaced in self._binding.replaces:
+            _take_out(replaced, scene)
+        if self._binding.replaces:
+            for blocks in (bpy.data.collections, bpy.data.objects, bpy.data.actions):
+                for block in marks.marked(blocks, self.id):
+                    free, number = marks.numbered(block.name)
+                    if number and free not in blocks:
+                        block.name = free
 
     def _advance(self, scene: bpy.types.Scene, body: Body, deadline: float) -> bool:
         for character in list(self._people.values()):
@@ -156,6 +171,7 @@ class ResultWriter:
             viewport.extend_timeline(scene, character.last_frame)
             if not complete or time.perf_counter() > deadline:
                 return False
+        hide(self._binding.replaces, True)
         if not self._framed:
             self._framed = viewport.frame_path(scene, np.concatenate([character.path() for character in self._people.values()]))
         if not self._finishing:
@@ -169,6 +185,7 @@ class ResultWriter:
     def _top_collection(self, scene: bpy.types.Scene) -> bpy.types.Collection:
         collection = self._make_collection(self._naming.result(self._stem), "result", scene.collection)
         collection[_PROP_UNFINISHED] = True
+        self._binding.tie(collection)
         return collection
 
     def _person_collection(self, scene: bpy.types.Scene, character: Character) -> bpy.types.Collection:
@@ -177,10 +194,10 @@ class ResultWriter:
         return self._make_collection(character.name, f"person {character.number}", self._top_collection(scene))
 
     def _make_collection(self, name: str, role: str, parent: bpy.types.Collection) -> bpy.types.Collection:
-        collection = marks.find(bpy.data.collections, name, self._id, role)
+        collection = marks.find(bpy.data.collections, name, self.id, role)
         if collection is None:
             collection = bpy.data.collections.new(name)
-            marks.mark(collection, self._id, role)
+            marks.mark(collection, self.id, role)
             parent.children.link(collection)
         return collection
 
@@ -196,7 +213,8 @@ class ResultWriter:
     def discard(self) -> None:
         """Takes out of the file whatever this writer has put in; what the user added meanwhile stays in the scene."""
         self.finish()
-        _take_out(self._id, bpy.data.scenes.get(self._scene) or bpy.context.scene)
+        hide(self._binding.replaces, False)
+        _take_out(self.id, bpy.data.scenes.get(self._scene) or bpy.context.scene)
         self.done = True
 
 
@@ -205,6 +223,7 @@ def remove_halves() -> None:
     undoes the result means all of it. A half whose other half was never here is left alone."""
     for collection in [c for c in bpy.data.collections if _PROP_UNFINISHED in c]:
         if (result := collection.get(marks.PROP_RESULT)) in _finished:
+            hide(replaced_by(collection), False)
             _take_out(result, bpy.context.scene)
 
 
