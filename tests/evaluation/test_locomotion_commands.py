@@ -73,7 +73,7 @@ def test_the_report_is_json_beside_a_contact_sheet_of_every_method(evaluated):
     assert json.loads((output / "report.json").read_text())["methods"].keys() == report["methods"].keys()
     names = {path.name for path in output.iterdir()}
     sheets = {f"circle_{method}.png" for method in ("glider", "matching", "matching_feet", "matching_path")}
-    assert names == {"report.json", "style_classifier.safetensors"} | sheets
+    assert names == {"report.json", "style_classifier.safetensors", "recordings.png"} | sheets
 
 
 def test_recordings_and_methods_are_judged_by_as_many_windows(evaluated):
@@ -104,7 +104,7 @@ def test_unknown_styles_and_curves_are_named_with_those_there_are(store, body, t
 def test_shares_and_ratios_are_of_the_recordings_own():
     of_a_body = ("skate_step", "support", "penetration", "floating", "jitter")
     walk = dict.fromkeys(("deviation", "deviation_max", "nearest", "end", "facing", "speed", "skate", *of_a_body), 3.0)
-    walk |= {"method": "m", "curve": "circle", "seconds": 10.0, "wall": 2.0, "windows": 4}
+    walk |= {"method": "m", "curve": "circle", "seconds": 10.0, "cpu": 2.0, "windows": 4}
     rows = [walk | {"style": "a", "style_right": 4, "end": 1.0}, walk | {"style": "b", "style_right": 2, "skate": 9.0}]
     real = dict.fromkeys(of_a_body, 1.0)
     report = summary(rows, {"a": real | {"skate": 2.0, "style": 100.0}, "b": real | {"skate": 6.0, "style": 50.0}}, ["a", "b"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from smplit.evaluation.body_track import BodyTrack
 from smplit.evaluation.feature_distances import balanced_frechet, spread_between
 from smplit.evaluation.locomotion import figures
 from smplit.evaluation.locomotion_report import summary
-from smplit.evaluation.real_styles import RealStyles
+from smplit.evaluation.real_styles import RealStyles, held_out_walk
 from smplit.evaluation.style_windows import FRAMES, cut, window_frames
 from smplit.export.whole_file import whole_file
 from smplit.loco.motion_matching import MotionMatching
@@ -36,8 +36,25 @@ CURVES = {  # name of the path, m, seed
 _HOP = 30  # frames between windows of a generated walk
 _STANDING = 0.5  # of the mean speed: windows in which the plan is slower show no walk
 _SHOWN = "circle"
+OURS, BASELINES = "loco", ("matching", "matching feet", "matching path")
 
 LocoGenerator = Callable[[Plan, str, int], Motion]  # one with `stream(plan, style, seed)` tells its latency by the first of its pieces
+
+
+class NetworkWalks:
+    """The shipped network, or other weights of its kind, as a generator of the table."""
+
+    def __init__(self, weights: Path, body: BodyModel, steps: int = 4):
+        from smplit.loco.generate import Generator
+
+        self.network, self.steps = Generator.load(weights, body), steps
+
+    def __call__(self, asked: Plan, style: str, seed: int) -> Motion:
+        return self.network(asked, style, seed, self.steps)
+
+    def stream(self, asked: Plan, style: str, seed: int) -> Iterator:
+        """Its chunks, as they come."""
+        return self.network.chunks(asked, style, seed, self.steps)
 
 
 @dataclass
@@ -53,9 +70,10 @@ class Walks:
 
 def motion_matching_rows(store: MotionStore, body: BodyModel) -> dict[str, LocoGenerator]:
     """The classical baseline as it is, with planted feet, and with planted feet and drawn onto the path."""
+    plain, feet, path = BASELINES
     return {
-        "matching": MotionMatching(store, body), "matching feet": MotionMatching(store, body, foot_lock=True),
-        "matching path": MotionMatching(store, body, pull=True, foot_lock=True),
+        plain: MotionMatching(store, body), feet: MotionMatching(store, body, foot_lock=True),
+        path: MotionMatching(store, body, pull=True, foot_lock=True),
     }
 
 
@@ -66,13 +84,16 @@ def eval_loco(
 ) -> dict:
     """Lets every generator walk every style along every curve at the style's own walking speed.
 
-    Writes `report.json`, the style classifier and, with `pictures`, a contact sheet per generator (each style along the circle).
+    Writes `report.json`, the style classifier and, with `pictures`, a contact sheet per generator (each style along the circle)
+    and one of held-out recordings.
 
     Args:
         data: motion store; the classifier and motion matching see its training pieces only.
         generators: by name; motion matching joins them if `baseline`.
         curves: names of `CURVES`; None: all.
         seeds: walks of one prompt (the first curve), whose differences are the diversity.
+
+    Speeds are seconds of motion by seconds of processor time, of all threads: what one core does, whoever else uses the machine.
 
     Returns:
         The report: `methods`, `styles`, `curves` (figures by name), `real` (by style), `walks` (a row each).
@@ -87,12 +108,14 @@ def eval_loco(
     styles = _known(styles, real.classifier.styles, "style")
     curves = _known(curves, tuple(CURVES), "curve")
     generators = dict(generators) | (motion_matching_rows(store, body) if baseline else {})
+    if pictures:
+        from smplit.evaluation.locomotion_pictures import style_sheet
+
+        style_sheet({style: (held_out_walk(store, style), None) for style in styles}, body, output / "recordings.png")
     walks: dict[str, Walks] = {}
     for name, generator in generators.items():
         walks[name] = walk_all(name, generator, styles, curves, real, body, seeds, seed, reporter)
         if pictures:
-            from smplit.evaluation.locomotion_pictures import style_sheet
-
             style_sheet(walks[name].shown, body, output / f"circle_{name.replace(' ', '_')}.png")
     report = summary([row for made in walks.values() for row in made.rows], real.figures, styles)
     for name, made in walks.items():
@@ -141,29 +164,29 @@ def curve_plan(curve: str, speed: float) -> Plan:
 
 def _walk(generator: LocoGenerator, asked: Plan, style: str, seed: int, real: RealStyles, body: BodyModel) -> tuple[dict, np.ndarray, Motion]:
     """Figures of one walk, the features of its windows (N,D), and the walk."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     motion = generator(asked, style, seed)
-    wall = time.perf_counter() - begin
+    spent = time.process_time() - begin
     track = BodyTrack.of(motion, body)
     windows = cut(window_frames(track), _HOP)
     moving = cut(asked.speed[:, None], _HOP)[:, :, 0].mean(1) > _STANDING * asked.mean_speed
     features, named = real.classifier.features(windows[moving]) if moving.any() else (np.empty((0, 1)), np.empty(0, int))
     right = np.array(real.classifier.styles)[named] == style
     row = figures(track, asked) | {
-        "style_right": int(right.sum()), "windows": len(right), "seconds": len(asked) / asked.fps, "wall": wall, "speed_asked": asked.mean_speed,
+        "style_right": int(right.sum()), "windows": len(right), "seconds": len(asked) / asked.fps, "cpu": spent, "speed_asked": asked.mean_speed,
     }
     return row, features, motion
 
 
 def _first_piece(generator: LocoGenerator, asked: Plan, style: str, seed: int) -> float:
-    """ms until something of a walk is there: a generator's `stream`, if it has one, gives pieces."""
-    begin = time.perf_counter()
+    """ms of processor time until something of a walk is there: a generator's `stream`, if it has one, gives pieces."""
+    begin = time.process_time()
     stream = getattr(generator, "stream", None)
     if stream is None:
         generator(asked, style, seed)
     else:
         next(iter(stream(asked, style, seed)))
-    return 1000.0 * (time.perf_counter() - begin)
+    return 1000.0 * (time.process_time() - begin)
 
 
 def add_frechet(methods: dict[str, dict], walks: Mapping[str, Walks], real: RealStyles, styles: Sequence[str], seed: int) -> int:

@@ -18,9 +18,10 @@ from smplit.view.camera import look_at
 from smplit.view.floor import backdrop, draw_grid, draw_shadow
 from smplit.view.performer import performers
 from smplit.view.raster import draw
-from smplit.view.sheet import write_png, write_words
+from smplit.view.sheet import sheet, write_png, write_words
 
 _ROW, _BODY_WIDTH = 230, 132  # px
+_COLUMNS = 2  # of styles
 _BODIES, _BETWEEN = 9, 5  # bodies in a row, frames between them
 _DISTANCE, _AIM = 4.0, 0.85  # m from the body, height looked at
 _SIDEWAYS = np.radians(75.0)  # from straight ahead
@@ -31,7 +32,7 @@ def style_sheet(walks: Mapping[str, tuple[Motion, Plan | None]], body: BodyModel
     """Writes a PNG: for every style its motion, and the plan that it was to follow, if there was one."""
     rows = [_row(style, motion, asked, body) for style, (motion, asked) in walks.items()]
     with whole_file(path) as temporary:
-        write_png(temporary, np.concatenate(rows))
+        write_png(temporary, sheet(rows, _COLUMNS))
 
 
 def _row(style: str, motion: Motion, asked: Plan | None, body: BodyModel) -> np.ndarray:
@@ -45,7 +46,6 @@ def _row(style: str, motion: Motion, asked: Plan | None, body: BodyModel) -> np.
     row = np.zeros((_ROW, _ROW + _BODIES * _BODY_WIDTH, 3), np.uint8)
     drawn = np.concatenate(tiles, 1)
     row[:, : drawn.shape[1]] = drawn
-    row[-2:] = 0
     return row
 
 

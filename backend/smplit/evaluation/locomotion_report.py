@@ -23,6 +23,7 @@ _HELD_OUT = {
     "s": "seconds", "windows": "windows_held_out", "train": "windows_train", "style %": "style", "skate %": "skate", "stand": "support",
     "jitter": "jitter",
 }
+_LESSER = ("matching", "matching feet")
 _STYLE = {"path": "deviation", "end": "end", "face": "facing", "speed": "speed", "/real": "skate_ratio", "style%": "style_share"}
 
 
@@ -57,13 +58,14 @@ def _means(rows: list[dict], real: Mapping[str, dict]) -> dict[str, float]:
     out["style"] = float(np.mean(list(right.values())))
     own = mean([real[style]["style"] for style in styles])
     out["style_share"] = 100.0 * out["style"] / own if own > 0 else np.nan
-    out["real_time"] = sum(row["seconds"] for row in rows) / sum(row["wall"] for row in rows)
+    out["real_time"] = sum(row["seconds"] for row in rows) / sum(row["cpu"] for row in rows)
     out["walks"] = len(rows)
     return out
 
 
 def report_tables(report: dict) -> dict[str, list[dict]]:
-    """Rows of a report for a terminal: on the path, the body, the pace; each curve; then a table of styles for every method."""
+    """Rows of a report for a terminal: on the path, the body, the pace, the recordings; styles and curves of every method but the
+    baseline's lesser kinds."""
     methods = report["methods"]
     table = lambda title, wanted, some: [
         {title: name} | {heading: _cell(values.get(key)) for heading, key in wanted.items()} for name, values in some.items()
@@ -73,7 +75,7 @@ def report_tables(report: dict) -> dict[str, list[dict]]:
         "path": table("on the path", _PATH, made), "body": table("body", _BODY, methods), "pace": table("pace", _PACE, methods),
         "real": table("held out", _HELD_OUT, report["real"]),
     }
-    for method in made:
+    for method in (name for name in made if name not in _LESSER):
         out[f"styles of {method}"] = table(method, _STYLE, report["styles"][method])
         out[f"curves of {method}"] = table(method, _STYLE, report["curves"][method])
     return out

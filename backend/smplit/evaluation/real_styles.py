@@ -81,6 +81,12 @@ def piece_motion(store: MotionStore, piece: Piece) -> Motion:
     return store.clip(piece.clip).motion()[piece.first : piece.last]
 
 
+def held_out_walk(store: MotionStore, style: str) -> Motion:
+    """The longest walk of a style that was held out; without one, the longest of all."""
+    walks = [p for p in pieces(store) if p.style == style and p.gait in WALKING]
+    return piece_motion(store, max(walks, key=lambda p: (p.part == HELD_OUT, p.gait == "walk", p.last - p.first)))
+
+
 def _held_out_figures(store: MotionStore, chosen: list[Piece], body: BodyModel) -> dict[str, float]:
     """Means over held-out walking, every frame counting alike."""
     held = [p for p in chosen if p.part == HELD_OUT and p.gait in WALKING]
