@@ -53,7 +53,7 @@ _LOCO_UNUSED = {
     "--infer_step": "How many frames of a window are kept is fixed here; --infer_step changes nothing.",
     "--guidance_param": "The style is guided by --strength; --guidance_param changes nothing.",
 }
-_FACE_TYPES = {"0": ["--facing", "path"], "1": ["--facing", "fixed"]}
+_FACE_TYPES = {"0": ["--facing", "path"], "1": ["--facing", "fixed", "--angle", "0"]}
 
 
 def translate_loco(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
