@@ -19,6 +19,8 @@ from smplit.loco.styles import possible_speed
 from smplit.loco.weights import load_weights
 from smplit.progress import Reporter
 
+_STRONGEST = 4.0  # times a style: beyond, bodies break
+
 
 def walk(options: WalkOptions, output: Path, weights: Path, body: BodyModel, reporter: Reporter, seed: int = 0) -> list[dict]:
     """Writes OUTPUT/<style>_<path>.npz, or with variants _1, _2 ...
@@ -31,6 +33,8 @@ def walk(options: WalkOptions, output: Path, weights: Path, body: BodyModel, rep
     """
     if options.samples < 1 or options.steps < 1:
         raise BadInput("--samples and --steps are at least 1.", "Give a larger number.", "bad_option")
+    if not 0 <= options.strength <= _STRONGEST:  # NaN fails this too
+        raise BadInput(f"--strength {options.strength:g} is impossible.", f"Give a number from 0 to {_STRONGEST:g}; 1 is as recorded.", "bad_option")
     generator = Generator.load(weights, body)
     way = planned(options, generator, reporter, seed)
     stem = "-".join(part.split(":")[0].split("@")[0].strip() for part in options.style.split(","))
