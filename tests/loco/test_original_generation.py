@@ -23,6 +23,8 @@ from smplit.motion import Motion, joint_transforms
 from smplit.progress import Reporter
 
 PAST, FUTURE, HEIGHT = 4, 8, 0.9
+ELBOW, BEND = 18, 0.5  # the joint that is bent by so many rad about Y, all the time
+ELSEWHERE = np.array([0.02, 0.3, -0.2])  # m: where the rest pose of the network's body lies, from ours
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +33,11 @@ def body():
 
 
 def statistics(body):
-    """Means of a standing body, deviations all different, so that a forgotten or doubled scaling shows."""
-    rest = body.rest_joints()[:22].cpu().numpy().astype(np.float64)
-    standing = motion_features(np.tile([0, 0, HEIGHT], (3, 1)), Rotation.concatenate([STANDING] * 3), np.tile(np.eye(3), (3, 21, 1, 1)), rest)
+    """Means of a body that stands with a bent elbow, deviations all different, so that a forgotten or doubled scaling shows."""
+    rest = body.rest_joints()[:22].cpu().numpy().astype(np.float64) + ELSEWHERE
+    pose = np.tile(np.eye(3), (3, 21, 1, 1))
+    pose[:, ELBOW - 1] = Rotation.from_rotvec([0, BEND, 0]).as_matrix()
+    standing = motion_features(np.tile([0, 0, HEIGHT], (3, 1)), Rotation.concatenate([STANDING] * 3), pose, rest)
     return Statistics(standing.mean(0), np.random.default_rng(0).uniform(0.2, 3.0, 203))
 
 
@@ -94,7 +98,15 @@ def test_a_motion_stands_on_the_floor_upright(body):
     joints = joint_transforms(motion.poses, body.rest_joints().cpu().numpy())[1] + motion.trans[:, None]
     assert 0.0 < joints[:, [10, 11], 2].min() < 0.08  # toe joints lie a little over the sole
     assert joints[:, 15, 2].min() > 1.2  # the head
-    assert np.abs(motion.poses[:, 3:]).max() < 1e-5
+    pose = motion.poses.reshape(60, 55, 3)[:, 1:].copy()
+    assert np.abs(pose[:, ELBOW - 1] - [0, BEND, 0]).max() < 1e-5
+    pose[:, ELBOW - 1] = 0
+    assert np.abs(pose).max() < 1e-5
+
+
+def test_the_way_is_told_beyond_its_end_for_the_last_window(body):
+    """One frame kept of each window of eight: the original ends before the path does."""
+    assert len(original_rollout(obedient(body), options(infer_step=1, num_samples=1), body)[0].motion) == 60
 
 
 def walk(fps, frames):
@@ -115,6 +127,7 @@ def test_a_roll_out_goes_on_from_the_last_frames_of_a_motion(body, fps, frames):
     kept = PAST - options().infer_step
     assert np.abs(seen[:kept, :2] - [1.1 / 30, 0.0]).max() < 1e-4  # metres a frame, ahead
     assert np.abs(seen[:, 9:11] - [1, 0]).max() < 1e-5
+    assert np.abs(seen[:, 2] - (1.3 - ELSEWHERE[2])).max() < 1e-4  # of the network's body: its pelvis is where this one's is
     arm = seen[:, 11 + 6 * 15 : 11 + 6 * 16]  # joint 16 is the 16th of the body's
     # The last frame stands at 2 s, with the arm at rest; past is [.., 60] and then 58, 59, 60 again.
     expected = 0.4 * np.sin(2 * np.pi * np.array([60, 58, 59, 60]) / 30)
