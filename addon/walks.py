@@ -17,7 +17,7 @@ import numpy as np
 from . import preferences
 from .bridge import pump
 from .bridge.jobs import Job
-from .bridge.results import PROP_JOB
+from .bridge.results import PROP_JOB, prepare_body
 from .scene import marks
 from .scene.bound import PROP_CURVE, PROP_WALK, options_of, results_of
 from .scene.curves import Line, line_of, metre
@@ -54,6 +54,7 @@ def start(curve: bpy.types.Object, choices: Mapping[str, object], scene: bpy.typ
     if line.note:
         job.warnings.append(line.note)
     pump.BACKEND.submit(job)
+    prepare_body(pump.BACKEND.models())
     pump.redraw()
     return job
 

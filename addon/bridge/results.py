@@ -15,6 +15,7 @@ import bpy
 import numpy as np
 
 from ..scene import naming
+from ..scene.body_file import BODIES
 from ..scene.bound import Binding
 from ..scene.placement import Placement
 from ..scene.result import ResultWriter, remove_halves
@@ -37,6 +38,12 @@ def body_of(made_with: str, models: list[dict]) -> Path:
     stem = Path(made_with).stem
     found = (Path(row["path"]) for row in models if row.get("path"))
     return next((path for path in found if stem and path.stem == stem and path.suffix == ".npz" and path.is_file()), open_body())
+
+
+def prepare_body(models: list[dict]) -> None:
+    """Begins to read the body that a motion made now will most likely be made with."""
+    best = next((row["path"] for row in models if row["name"] == "body" and row.get("path")), "")
+    BODIES.request(body_of(best, models))
 
 
 class Results:

@@ -48,7 +48,7 @@ class Character:
         self._start_over()
 
     def _start_over(self) -> None:
-        self._started = self._clothed = self._built = False
+        self._started = self._keyed = self._clothed = self._built = False
         self._steps: Iterator[mesh.Step] | None = None
         self._pose = Track(pose_channels(), self.name, self._result, f"pose {self.number}", quaternions=motion.NUM_JOINTS)
         self._face: Track | None = None
@@ -130,9 +130,16 @@ class Character:
             self.deleted = True  # by the user: an undo is followed by `after_undo`
             return True
         if not self._clothed:
+            if not self._keyed and not self._face_waits():  # the first keys at once: the body takes longer
+                self._keyed = self._convert(body, armature, deadline) and self._write(armature, deadline)
+                return False
             self._add_surface(body, armature, collection())
             return False
         return self._build(body, deadline) and self._convert(body, armature, deadline) and self._write(armature, deadline)
+
+    def _face_waits(self) -> bool:
+        """Whether keys are waiting that need the body's shape keys."""
+        return any("expression" in arrays for _, arrays in self._waiting)
 
     def _add_armature(self, body: Body, collection: bpy.types.Collection) -> None:
         armature = rig.build_armature(self.name, body, self._betas, collection)
