@@ -56,7 +56,7 @@ def shares(weights, way, style=0):
     return out
 
 
-@pytest.mark.parametrize("seconds", [0.2, 1.0, 2.03, 5.0])
+@pytest.mark.parametrize("seconds", [0.1, 0.2, 1.0, 2.03, 5.0])
 def test_a_walk_has_exactly_as_many_frames_as_its_plan(generator, weights, seconds):
     way = plan([(0, 0), (20, 0)], speed=1.0, seconds=seconds)
     pieces = list(rollout(weights, way, shares(weights, way)))
@@ -172,6 +172,15 @@ def test_a_lap_leads_into_itself(generator, body, length):
     step = np.linalg.norm(np.diff(np.concatenate([at, at[:1]]), axis=0), axis=-1).max(1)
     assert step[-1] < 1.5 * np.sort(step[:-1])[-3:].mean(), "from the last frame to the first as from any to the next"
     assert np.abs(np.linalg.norm(pelvis_of(motion, body)[:, :2], axis=1) - length / 2 / np.pi).max() < 1.0
+
+
+@pytest.mark.parametrize("seconds", [1.0, 9.0])
+def test_a_closed_curve_is_walked_for_so_many_seconds(generator, body, seconds):
+    way = plan(named_path("circle", 4.0)[0], speed=1.0, closed=True, seconds=seconds)
+    motion = generator(way, "happy", 1)
+    assert len(motion) == round(seconds * FPS)
+    off = pelvis_of(motion, body)[:, :2] - way.place[:, :2]
+    assert np.linalg.norm(off, axis=1).max() < 1.0
 
 
 def test_a_lap_has_a_run_in_and_then_its_frames(weights, circle):
