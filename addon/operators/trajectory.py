@@ -26,10 +26,11 @@ _LONGEST_NAME = 100  # characters of a file's name; file systems allow 255 bytes
 
 
 def chosen_armatures(context: bpy.types.Context) -> list[bpy.types.Object]:
-    """The armatures that are selected, or whose bodies are; the active one's where nothing is selected."""
-    things = list(context.selected_objects) or [thing for thing in [context.active_object] if thing is not None]
-    found = [thing if thing.type == "ARMATURE" else thing.find_armature() for thing in things]
-    return list(dict.fromkeys(armature for armature in found if armature is not None))
+    """The armatures that are selected, or whose bodies are; the active one alone where a script made it so without selecting it."""
+    of = lambda thing: thing if thing is None or thing.type == "ARMATURE" else thing.find_armature()
+    selected = list(dict.fromkeys(armature for armature in map(of, context.selected_objects) if armature is not None))
+    active = of(context.active_object)
+    return selected if active is None or active in selected else [active]
 
 
 def is_own(armature: bpy.types.Object) -> bool:

@@ -195,7 +195,12 @@ def test_it_is_one_undo_step(pump, walker):
 
 def test_a_click_on_the_body_means_its_character_and_several_travel_together(pump, walker, walk_file):
     assert bpy.ops.smplit.import_motion(filepath=str(walk_file)) == {"FINISHED"}
+    from bl_ext.user_default.smplit.operators.trajectory import chosen_armatures
+
     other = next(thing for thing in armatures() if thing != walker)
+    select()
+    bpy.context.view_layer.objects.active = other  # as scripts do, which do not select
+    assert chosen_armatures(bpy.context) == [other]
     select(next(child for child in walker.children if child.type == "MESH"), other)
     assert bpy.ops.smplit.run_difftraj() == {"FINISHED"}
     assert bpy.ops.smplit.wait(timeout=240.0) == {"FINISHED"}
