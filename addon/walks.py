@@ -35,7 +35,9 @@ _LONGEST_NAME = 80  # characters of a result's name
 
 def chosen_curve(context: bpy.types.Context, picked: bpy.types.Object | None = None) -> bpy.types.Object | None:
     """The curve picked in the panel, else the active or first selected one."""
-    things = [picked, context.active_object if context.active_object in context.selected_objects else None, *context.selected_objects]
+    objects = context.view_layer.objects  # a timer's context knows of no selection
+    selected = list(objects.selected)
+    things = [picked, *(thing for thing in [objects.active] if thing in selected), *selected]
     return next((thing for thing in things if thing is not None and thing.type == "CURVE"), None)
 
 

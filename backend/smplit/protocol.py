@@ -29,7 +29,8 @@ Client -> backend (FROM_CLIENT), each answered by a message whose `re` is its `i
               neither, any file the user may read), arrays (inputs not in a file; for "loco": points (N,2) or (N,3) m, the
               line, and entries `smplit_*` that go into the results as they are)
                                                                  -> accepted | failed (nothing was queued)
-    cancel    job                                                -> accepted, later failed "cancelled" of the job
+    cancel    job                                                -> accepted, later failed "cancelled" of the job; its
+              files are gone then, and chunks that came before are the client's to keep or to drop
     status    job (optional)                                     -> pong with that job, or all jobs
     fetch     job. Ended job: its chunks again (read from its files), then done; `re` is on each.
               Queued or running job: accepted; this client receives the job's messages from now on.

@@ -104,7 +104,7 @@ class Scheduler:
         error = job.error or {}
         return {
             "job": job.id, "kind": job.kind, "state": job.state, "created": job.created, "seconds": job.seconds,
-            "sources": [Path(path).name for path in job.paths[:_MOST_SOURCES]], "results": len(job.results),
+            "sources": _sources(job), "results": len(job.results),
             **{name: progress[name] if progress else None for name in ("stage", "fraction", "eta")},
             **{name: error.get(name, "")[:_LONGEST_TEXT] for name in ("code", "message", "remedy")},
         }
@@ -302,6 +302,13 @@ class Scheduler:
         yield Message("accepted", {"job": job.id, "state": job.state, "position": self.position(job)})
         if job.id in self._last_progress:
             yield self._last_progress[job.id]
+
+
+def _sources(job: Job) -> list[str]:
+    """What a job is made from: its files' names; the name that it was given where there are none."""
+    named = [str(job.params["name"])] if "name" in job.params else []
+    return [Path(path).name for path in job.paths[:_MOST_SOURCES]] or named
+
 
 def _error(error: SmplitError) -> dict:
     return {"code": error.code, "message": error.message, "remedy": error.remedy}
