@@ -81,8 +81,10 @@ def report_tables(report: dict) -> dict[str, list[dict]]:
     return out
 
 
-def _cell(value: float | None) -> str | None:
+def _cell(value: float | int | None) -> str | None:
     if value is None or not np.isfinite(value):
         return None
+    if isinstance(value, (int, np.integer)):
+        return str(value)
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
     return f"{value:.{digits}f}"
