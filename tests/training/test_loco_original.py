@@ -35,7 +35,8 @@ def walker(style, number, licence, frames=FRAMES):
     poses[:, 3, 0], poses[:, 12, 1] = bend, 0.001 * (np.arange(frames) + FRAMES * number)
     turn = Rotation.from_rotvec((0.2 * number * time)[:, None] * [0, 0, 1])
     poses[:, 0] = (turn * STANDING).as_rotvec()
-    way = np.cumsum(turn.apply([speed / 30, 0, 0]), 0)
+    step = speed / 30 * (1 + 0.3 * np.sin(7 * time + number))
+    way = np.cumsum(turn.apply(step[:, None] * [1, 0, 0]), 0)
     return Clip(ClipInfo(f"set/{style}{number}", "set", "set", "1", style, "", licence, 30.0, frames / 30), poses, way + [0, 0, 1.3],
                 np.zeros((frames, 4), np.uint8), 30.0)
 
@@ -76,10 +77,10 @@ def test_windows_are_pieces_of_one_recording_in_order(store, rest):
     for style, speed in (("Old", 0.6), ("Rushed", 1.4)):
         these = values[windows.style.numpy() == published_styles().index(style)]
         assert len(these) > 100
-        assert np.abs(np.linalg.norm(these[:, 1:, :2], axis=-1) - speed / 30).max() < 1e-3
+        assert np.abs(np.linalg.norm(these[:, 1:, :2], axis=-1) / (speed / 30) - 1).max() < 0.31
     # The way's numbers belong to the future frames; a straight facing turns as the root does.
-    assert np.abs(windows.control.numpy()[:, :2, 0] - values[:, PAST:, :2].transpose(0, 2, 1))[:, :, 1:].max() < 1e-3
-    assert np.abs(windows.control.numpy()[:, 2:, 0] - values[:, PAST:, 9:11].transpose(0, 2, 1)).max() < 1e-3
+    assert np.abs(windows.control.numpy()[:, :2, 0] - values[:, PAST:, :2].transpose(0, 2, 1))[:, :, 1:].max() < 2e-4
+    assert np.abs(windows.control.numpy()[:, 2:, 0] - values[:, PAST:, 9:11].transpose(0, 2, 1)).max() < 2e-4
 
 
 def test_the_end_of_each_recording_is_held_out(store, rest):
@@ -179,6 +180,7 @@ def test_fine_tuning_begins_as_the_base_and_trains_all_of_it(store, base, tmp_pa
     before, after = load(base[1]), load(still / "weights.safetensors")
     assert type(after.network) is OriginalControlDenoiser and after.styles == published_styles()
     assert np.allclose(after.motion.mean, before.motion.mean)  # the base's, not these recordings'
+    assert torch.equal(after.network.c_past_motion_encoder.weight, before.network.past_motion_encoder.weight)  # the branch is a copy
     x, past, way, style = torch.randn(2, 203, 1, FUTURE), torch.randn(2, 203, 1, PAST), torch.randn(2, 4, 1, FUTURE), torch.eye(100)[:2]
     step = torch.tensor([1, 5])
     assert torch.allclose(after.network(x, step, past, way, style), before.network(x, step, past, way), atol=1e-5)
