@@ -112,6 +112,21 @@ def test_in_pieces_the_feet_stand_as_well_as_all_at_once(body):
     assert step.max() < 1.25 * np.linalg.norm(np.diff(whole, axis=0), axis=-1).max(), "no jump where pieces meet"
 
 
+def test_where_pieces_meet_there_is_no_jump_though_a_long_stance_is_foreseen_in_part(body):
+    made = walk(body, seconds=4.0, fps=2 * FPS, speed=SPEED, turn_rate=1e-4)  # at half its speed a foot stands for over a second
+    count = len(made.pelvis)
+    way = plan([(0, 0), (0, -SPEED / 2 * count / FPS)], speed=SPEED / 2, start="walk", stop="walk")
+    rotations = Rotation.from_rotvec(made.motion.poses.reshape(-1, 3)).as_matrix().reshape(-1, 55, 3, 3)[:, :22]
+    slipping = made.pelvis * [1, 1.3, 1]  # feet slide ahead under it by a third of a step
+    place = np.column_stack([np.zeros(count), -SPEED / 2 * np.arange(count) / FPS])
+    contacts, shape = np.repeat(made.planted, 2, axis=1), numbers.shape_of(body)
+    frames = numbers.encode(*map(tensor, (rotations, slipping, contacts, place, np.full(count, -np.pi / 2))), shape)[: len(way)]
+    at = joints(joined(in_pieces(Feet(way, body), frames, size=10)[0]), body)
+    whole = joints(joined(in_pieces(Feet(way, body), frames, size=1000)[0]), body)
+    jolt = lambda places: np.linalg.norm(np.diff(places[:, ANKLES], n=2, axis=0), axis=-1).max()
+    assert jolt(at) < 1.3 * jolt(whole)
+
+
 def test_level_the_pelvis_is_where_plan_and_frames_say(body):
     way = line(3.0)
     frames, _ = on_plan(body, way, noise=0.004)
