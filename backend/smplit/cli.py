@@ -293,7 +293,7 @@ def train_difftraj(
 
 
 def train_loco(
-    data: Path, options: OmitArgPrefixes[TrainOptions], commercial_safe: bool = False, device: str = "auto", width: int = 384, layers: int = 5,
+    data: Path, options: OmitArgPrefixes[TrainOptions], commercial_safe: bool = False, device: str = "auto", width: int = 360, layers: int = 5,
     batch: int = 256, turns: int = 1, base_model: Path | None = None, json: bool = False,
 ) -> None:
     """Trains the locomotion network on a motion store, alone or under torchrun.

@@ -45,7 +45,7 @@ class LocoNetwork(nn.Module):
         styles: how many. components, past_components: how many numbers a window to come and the past are written in.
     """
 
-    def __init__(self, styles: int, width: int = 384, layers: int = 5, components: int = 128, past_components: int = 48):
+    def __init__(self, styles: int, width: int = 360, layers: int = 5, components: int = 320, past_components: int = 64):
         super().__init__()
         self.sizes = {"styles": styles, "width": width, "layers": layers, "components": components, "past_components": past_components}
         inputs = 2 * CHANNELS + past_components + CONTROL

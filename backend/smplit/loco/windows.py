@@ -3,7 +3,7 @@
 
 A window to come is written as differences from the last known frame, in the components that such windows have in practice
 (principal components in the units of `frames.UNITS`, the frames that are used first weighing most). The network then draws from
-a space of a hundred numbers in which nearly everything is a plausible movement.
+a space of a few hundred numbers in which nearly everything is a plausible movement.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from smplit.difftraj.features import turn_level
-from smplit.loco.frames import CHANNELS, CONTACTS
+from smplit.loco.frames import CHANNELS, CONTACTS, HEIGHT, LOCAL, PLACES
+from smplit.motion import BODY_JOINTS
 
 PAST, FUTURE, APPLIED = 10, 20, 10  # frames at 30 a second; of a window to come, the first APPLIED are kept
 AHEAD = 45  # frames of the plan that are looked at
@@ -53,10 +54,19 @@ class Components:
 
 
 def future_weight() -> Tensor:
-    """(FUTURE*CHANNELS,): later frames, which the next window overwrites, count less; so do contacts."""
-    frames = torch.linspace(1.0, 0.5, FUTURE)[:, None].repeat(1, CHANNELS)
-    frames[:, CONTACTS] *= 0.5
-    return frames.flatten()
+    """(FUTURE*CHANNELS,): later frames, which the next window overwrites, count less; so do contacts; feet and what moves them more:
+    a centimetre is seen there."""
+    channels = torch.ones(CHANNELS)
+    channels[CONTACTS] = 0.5
+    channels[: HEIGHT.stop] = 1.75
+    for side in ("left", "right"):
+        for part in ("ankle", "foot"):
+            first = PLACES.start + 3 * (BODY_JOINTS.index(f"{side}_{part}") - 1)
+            channels[first : first + 3] = 2.5
+        for part in ("hip", "knee", "ankle"):
+            first = LOCAL.start + 6 * (BODY_JOINTS.index(f"{side}_{part}") - 1)
+            channels[first : first + 6] = 1.6
+    return (torch.linspace(1.0, 0.5, FUTURE)[:, None] * channels).flatten()
 
 
 def control(place: Tensor, facing: Tensor, now: int | Tensor) -> Tensor:

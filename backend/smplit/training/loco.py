@@ -52,7 +52,7 @@ class LocoRecipe:
     name = "loco"
 
     def __init__(
-        self, train: Corpus, held_out: Corpus, device: str = "cpu", width: int = 384, layers: int = 5, batch: int = 256, turns: int = 1,
+        self, train: Corpus, held_out: Corpus, device: str = "cpu", width: int = 360, layers: int = 5, batch: int = 256, turns: int = 1,
         base: LocoNetwork | None = None, seeds: Tensor | None = None,
     ):
         self.device, self.size, self.turns = device, batch, turns

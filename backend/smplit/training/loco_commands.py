@@ -14,7 +14,7 @@ from smplit.training.trainer import train, worker_device
 
 
 def train_loco(
-    data: Path, options: TrainOptions, *, commercial_safe: bool = False, device: str = "cpu", width: int = 384, layers: int = 5, batch: int = 256,
+    data: Path, options: TrainOptions, *, commercial_safe: bool = False, device: str = "cpu", width: int = 360, layers: int = 5, batch: int = 256,
     turns: int = 1, base_model: Path | None = None,
 ) -> dict:
     """Trains the locomotion network on the locomotion of a motion store; judged on held-out takes on the way.
