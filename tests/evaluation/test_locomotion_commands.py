@@ -16,6 +16,7 @@ from smplit.errors import BadInput
 from smplit.evaluation import style_classifier
 from smplit.evaluation.locomotion_commands import CURVES, eval_loco
 from smplit.evaluation.locomotion_report import report_tables, summary
+from smplit.evaluation.real_styles import travelling
 from smplit.motion import Motion
 
 sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("loco", "difftraj")]
@@ -89,6 +90,16 @@ def test_tables_fit_a_terminal_of_80_columns(evaluated, monkeypatch):
         monkeypatch.setattr(terminal, "Console", lambda file, highlight, shown=shown: Console(file=shown, width=300))
         terminal.table(rows)
         assert max(len(line) for line in shown.getvalue().splitlines()) <= 80, name
+
+
+def test_of_a_recording_the_walk_is_measured_not_the_standing():
+    way = np.zeros((150, 3), np.float32)
+    way[:, 0] = np.interp(np.arange(150), [0, 30, 110, 149], [0.0, 0.0, 3.2, 3.2])  # 1.2 m/s from the second second on
+    found = travelling(Motion(np.zeros((150, 165), np.float32), way, 30.0), 1.2)
+    assert 75 <= len(found) <= 95
+    assert found.trans[0, 0] < 0.1 and found.trans[-1, 0] > 3.1
+    still = Motion(np.zeros((90, 165), np.float32), np.zeros((90, 3), np.float32), 30.0)
+    assert len(travelling(still, 1.2)) == 90
 
 
 def test_unknown_styles_and_curves_are_named_with_those_there_are(store, body, tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from smplit.evaluation.style_classifier import StyleClassifier
 from smplit.evaluation.style_windows import RealWindows, mirrored
 from smplit.loco.recorded_plan import recorded_plan
 from smplit.loco.recordings import HELD_OUT, TRAIN, Piece, pieces
+from smplit.mocap.runs import runs
 from smplit.motion import Motion
 from smplit.progress import Reporter
 
@@ -31,7 +32,8 @@ class RealStyles:
 
     Attributes:
         speed: style -> m/s, median of its training walks while they move.
-        figures: style -> `body_figures` of held-out walking, style accuracy (%) as `style`, seconds held out, and windows of each part.
+        figures: style -> `body_figures` of held-out walking while it travels, style accuracy (%) as `style`, seconds of that,
+            and windows of each part.
         reference, held_out: style -> features (N,D) of walking, of training and of held-out windows, mirrored ones too.
         diversity: mean feature distance between takes of one style.
     """
@@ -57,10 +59,10 @@ class RealStyles:
             [features[(walking.style == style) & (walking.clip == clip)] for clip in np.unique(walking.clip[walking.style == style])]
             for style in classifier.styles
         ]
-        figures = {style: _held_out_figures(store, [p for p in chosen if p.style == style], body) for style in classifier.styles}
+        speed = {style: walking_speed(store, [p for p in chosen if p.style == style]) for style in classifier.styles}
+        figures = {style: _held_out_figures(store, [p for p in chosen if p.style == style], speed[style], body) for style in classifier.styles}
         for style, row in figures.items():
             row |= _recognised(classifier, real, style)
-        speed = {style: walking_speed(store, [p for p in chosen if p.style == style]) for style in classifier.styles}
         return cls(classifier, speed, figures, part(TRAIN), part(HELD_OUT), float(np.nanmean([spread_between(some) for some in takes])))
 
 
@@ -70,11 +72,23 @@ def walking_speed(store: MotionStore, chosen: Iterable[Piece]) -> float:
     for piece in chosen:
         if (piece.gait, piece.part) == ("walk", TRAIN):
             level = store.clip(piece.clip).trans[piece.first : piece.last, :2]
-            place, _ = recorded_plan(level, np.zeros(len(level)), store.fps)
-            speeds.append(np.linalg.norm(np.diff(place, axis=0), axis=1) * store.fps)
+            speeds.append(_speeds(level, store.fps))
     moving = np.concatenate(speeds) if speeds else np.empty(0)
     moving = moving[moving > _MOVES]
     return float(np.median(moving)) if len(moving) else np.nan
+
+
+def _speeds(level: np.ndarray, fps: float) -> np.ndarray:
+    """(T,2) m -> (T-1,) m/s without the sway of the steps."""
+    return np.linalg.norm(np.diff(recorded_plan(level, np.zeros(len(level)), fps)[0], axis=0), axis=1) * fps
+
+
+def travelling(motion: Motion, speed: float) -> Motion:
+    """The longest stretch of a motion in which it is at least half as fast as `speed` m/s; all of it if that is no second long:
+    who stands does not skate, and walks are compared with walks."""
+    stretches = runs(_speeds(np.asarray(motion.trans)[:, :2], motion.fps) > speed / 2)
+    first, last = max(stretches, key=lambda stretch: stretch[1] - stretch[0], default=(0, 0))
+    return motion[first : last + 1] if last - first >= motion.fps else motion
 
 
 def piece_motion(store: MotionStore, piece: Piece) -> Motion:
@@ -87,11 +101,11 @@ def held_out_walk(store: MotionStore, style: str) -> Motion:
     return piece_motion(store, max(walks, key=lambda p: (p.part == HELD_OUT, p.gait == "walk", p.last - p.first)))
 
 
-def _held_out_figures(store: MotionStore, chosen: list[Piece], body: BodyModel) -> dict[str, float]:
+def _held_out_figures(store: MotionStore, chosen: list[Piece], speed: float, body: BodyModel) -> dict[str, float]:
     """Means over held-out walking, every frame counting alike."""
-    held = [p for p in chosen if p.part == HELD_OUT and p.gait in WALKING]
-    frames = np.array([p.last - p.first for p in held])
-    rows = [body_figures(BodyTrack.of(piece_motion(store, piece), body)) for piece in held]
+    held = [travelling(piece_motion(store, p), speed) for p in chosen if p.part == HELD_OUT and p.gait in WALKING]
+    frames = np.array([len(motion) for motion in held])
+    rows = [body_figures(BodyTrack.of(motion, body)) for motion in held]
     out = {"seconds": float(frames.sum() / store.fps)}
     for name in rows[0] if rows else ():
         values = np.array([row[name] for row in rows])
