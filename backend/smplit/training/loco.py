@@ -53,7 +53,7 @@ class LocoRecipe:
 
     def __init__(
         self, train: Corpus, held_out: Corpus, device: str = "cpu", width: int = 360, layers: int = 5, batch: int = 256, turns: int = 1,
-        base: LocoNetwork | None = None, seeds: Tensor | None = None,
+        base: LocoNetwork | None = None,
     ):
         self.device, self.size, self.turns = device, batch, turns
         self.train, self.held_out = _on(train, device), _on(held_out, device)
