@@ -30,7 +30,7 @@ from smplit.progress import Reporter
 
 REPORT, CLASSIFIER = "report.json", "style_classifier.safetensors"
 CURVES = {  # name of the path, m, seed
-    "circle": ("circle", 14.0, 0), "eight": ("eight", 18.0, 0), "square": ("square", 16.0, 0), "spiral": ("spiral", 16.0, 0),
+    "circle": ("circle", 12.0, 0), "eight": ("eight", 18.0, 0), "square": ("square", 16.0, 0), "spiral": ("spiral", 16.0, 0),
     "random 5 m": ("random", 5.0, 1), "random 15 m": ("random", 15.0, 2), "random 50 m": ("random", 50.0, 3),
 }
 _HOP = 30  # frames between windows of a generated walk
