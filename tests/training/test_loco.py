@@ -47,7 +47,7 @@ def quick(monkeypatch):
     """Components of few windows, by the singular values: the eigenvalues of all of a window's entries take most of a minute."""
     from styled_store import principal
 
-    monkeypatch.setattr(recipes, "_FITTED_ON", 300)
+    monkeypatch.setattr(recipes, "_FITTED_ON", 400)
     monkeypatch.setattr(recipes.Components, "of", lambda vectors, count, weight=None: principal(vectors, count, weight))
 
 
@@ -94,7 +94,7 @@ def test_before_the_first_step_components_and_inputs_are_brought_to_one_size(par
     numbers = future.write(vectors)
     assert numbers[:, :20].std(0).median() == pytest.approx(1.0, abs=0.3)
     left = (future.read(numbers) - vectors).square().mean() / vectors.square().mean()
-    assert left < 0.05, "128 numbers tell a window"
+    assert left < 0.05, "so few numbers tell a window"
 
 
 def test_the_loss_falls_and_held_out_windows_get_better(parts, tmp_path):
@@ -198,7 +198,7 @@ def test_the_command_trains_from_nothing(styled, quick, tmp_path, capsys):
     assert main([*words, "--batch", "100", "--eval-every", "0", "--turns", "2", "--device", "cpu", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["written"] == str(tmp_path / "run" / "weights.safetensors") and report["recordings"] == 4
-    assert load_weights(report["written"]).network.sizes == {"styles": 2, "width": 16, "layers": 1, "components": 128, "past_components": 48}
+    assert load_weights(report["written"]).network.sizes.items() >= {"styles": 2, "width": 16, "layers": 1}.items()
 
 
 def test_a_store_without_locomotion_is_refused_with_a_remedy(store, tmp_path, capsys):
