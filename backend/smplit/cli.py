@@ -343,6 +343,36 @@ def eval_difftraj(
     terminal.result(report if common.json else report_tables(report), common.json)
 
 
+def eval_loco(
+    data: Path, output: Output, common: OmitArgPrefixes[Common], weights: Path | None = None, steps: int = 4, styles: tuple[str, ...] = (),
+    curves: tuple[str, ...] = (), baseline: bool = True, pictures: bool = True,
+) -> None:
+    """Styled walks along curves: the network, motion matching and held-out recordings in one table.
+
+    Args:
+        data: motion store.
+        output: folder for report.json, the style classifier and contact sheets.
+        weights: weights of your own instead of the shipped ones.
+        steps: of the flow.
+        styles: some of the styles; all when not given.
+        curves: some of the curves; all when not given.
+        baseline: also let motion matching walk.
+        pictures: draw contact sheets.
+    """
+    from smplit.evaluation.locomotion_commands import OURS, NetworkWalks
+    from smplit.evaluation.locomotion_commands import eval_loco as run
+    from smplit.evaluation.locomotion_report import report_tables
+    from smplit.models import find
+
+    body = common.body()
+    with terminal.TerminalReporter("eval loco") as reporter:
+        report = run(
+            data, output, {OURS: NetworkWalks(weights or find("loco"), body, steps)}, styles=styles or None, curves=curves or None,
+            baseline=baseline, seed=common.seed, pictures=pictures, reporter=reporter, body=body,
+        )
+    terminal.result(report if common.json else report_tables(report), common.json)
+
+
 def plot(runs: Positional[tuple[Path, ...]], output: Output) -> None:
     """Loss and metric curves of training runs -> PNG.
 
@@ -371,6 +401,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train loco": train_loco,
     "eval capture": eval_capture,
     "eval difftraj": eval_difftraj,
+    "eval loco": eval_loco,
     "plot": plot,
     "serve": serve,
 }

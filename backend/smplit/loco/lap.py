@@ -2,17 +2,18 @@
 """Laps without a seam: the last steps are timed so that they lead into the first.
 
 A lap seldom takes a whole number of strides. The walk is begun before the lap, so that it is known what the first frame comes from;
-in the second half the steps come a little quicker or slower, until the lap ends with that.
+in the second half the steps come a little quicker or slower, until the lap ends with that. At the seam the pelvis is on the plan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from smplit.loco.frames import CONTACTS
+from smplit.loco.frames import CONTACTS, SWAY
 from smplit.loco.plan import Plan
 from smplit.loco.rollout import rollout
 from smplit.loco.weights import LocoWeights
@@ -28,17 +29,27 @@ def lap(weights: LocoWeights, plan: Plan, style: Tensor, seed: int = 0, steps: i
     """Frames of one lap; the first yield is the run-in (RUN_IN,CHANNELS) before it. All yields after it make len(plan) frames."""
     count = len(plan)
     stretch = min(count // 2, _LONGEST_STRETCH)
-    before = torch.cat(list(rollout(weights, plan, style, seed, 1, strength, size, -RUN_IN, 0)))
+    run_in = torch.cat(list(rollout(weights, plan, style, seed, 1, strength, size, -RUN_IN, 0)))
+    sway = run_in[-1, SWAY]
+    before = _without(sway, run_in, -RUN_IN)
     yield before
-    made = rollout(weights, plan, style, seed, steps, strength, size, 0, count + _MOST, before[-PAST:])
+    made = rollout(weights, plan, style, seed, steps, strength, size, 0, count + _MOST, run_in[-PAST:])
     ahead, given = before[:0], 0
     for frames in made:
         ahead = torch.cat([ahead, frames])
         free = min(len(ahead), count - stretch - given)
         if free > 0:
-            yield ahead[:free]
+            yield _without(sway, ahead[:free], given)
             given, ahead = given + free, ahead[free:]
-    yield _led_into(ahead, before, count - given)
+    yield _led_into(_without(sway, ahead, given), before, count - given)
+
+
+def _without(sway: Tensor, frames: Tensor, first: int) -> Tensor:
+    """The frames from `first` on, less `sway` (2,) in frame -1, the last of a lap, and ever less so before and after it."""
+    near = np.clip(1 - np.abs(np.arange(first, first + len(frames)) + 1) / _ALIKE, 0, 1)
+    frames = frames.clone()
+    frames[:, SWAY] -= torch.from_numpy(near * near * (3 - 2 * near)).float()[:, None] * sway
+    return frames
 
 
 def _led_into(frames: Tensor, before: Tensor, count: int) -> Tensor:
