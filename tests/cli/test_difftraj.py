@@ -33,6 +33,15 @@ def test_one_motion_becomes_one_file_that_starts_where_the_input_did(walk, tmp_p
     assert result.contacts is not None and result.contacts.shape == (31, 4)
 
 
+def test_the_camera_that_filmed_the_old_path_is_not_kept(walk, tmp_path):
+    filmed = Motion.load(walk)
+    filmed.camera_R, filmed.camera_t = np.tile(np.eye(3, dtype=np.float32), (31, 1, 1)), np.zeros((31, 3), np.float32)
+    filmed.camera_K = np.eye(3, dtype=np.float32)
+    filmed.save(walk)
+    assert main(["difftraj", str(walk), "-o", str(tmp_path / "out.npz")]) == 0
+    assert Motion.load(tmp_path / "out.npz").camera_R is None
+
+
 def test_samples_are_files_of_their_own_and_repeat_with_the_seed(walk, tmp_path):
     for folder in ("a", "b"):
         assert main(["difftraj", str(walk), "-o", str(tmp_path / folder), "--samples", "2", "--seed", "3"]) == 0

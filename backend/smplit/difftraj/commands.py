@@ -46,7 +46,7 @@ def add_trajectories(
     for done, (file, names) in enumerate(zip(files, targets, strict=True)):
         reporter.stage("trajectories", done, len(files))
         reporter.check()
-        motion = _turned(import_motion(file), body, turn)
+        motion = _turned(without_camera(import_motion(file)), body, turn)
         if original is None:
             found = trajectories(motion, samples=samples, seed=seed, weights=weights, body=body, lock_feet=lock_feet, device=device)
         else:
@@ -72,6 +72,11 @@ def axis_turn(flip_x: bool, flip_y: bool, flip_z: bool, degrees: float | None) -
     for axis in axes or "z":
         turn = Rotation.from_euler(axis, angle, degrees=True) * turn
     return turn.as_matrix()
+
+
+def without_camera(motion: Motion) -> Motion:
+    """The motion without the camera that filmed it: where that stood by a new path nobody knows."""
+    return replace(motion, camera_R=None, camera_t=None, camera_K=None)
 
 
 def _turned(motion: Motion, body: BodyModel, turn: np.ndarray | None) -> Motion:

@@ -94,9 +94,11 @@ def run(job: JobInput, reporter: JobReporter) -> None:
 
 
 def _from_zero(motion: Motion) -> Motion:
-    """The motion with its first frame at 0 s, and without the camera that filmed it: where that stood by the new path nobody knows."""
+    """The motion with its first frame at 0 s, and without the camera that filmed it."""
+    from smplit.difftraj.commands import without_camera
+
     times = None if motion.frame_times is None else motion.frame_times - motion.frame_times[0]
-    return replace(motion, frame_times=times, camera_R=None, camera_t=None, camera_K=None)
+    return replace(without_camera(motion), frame_times=times)
 
 
 def _figures(motion: Motion) -> dict:
