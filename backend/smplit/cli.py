@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,33 +20,16 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 import smplit
 from smplit import terminal
+from smplit.cli_options import Common, Output
+from smplit.cli_research import eval_capture, eval_difftraj, eval_loco, plot, train_difftraj, train_loco, train_loco_original
 from smplit.datasets.commands import data_process, data_split
 from smplit.errors import BadInput, Cancelled, SmplitError
 from smplit.loco.options import WalkOptions
+from smplit.loco.original_options import RolloutOptions
 from smplit.mocap.options import CaptureOptions
-from smplit.training.options import TrainOptions
 
 if TYPE_CHECKING:
-    from smplit.body.model import BodyModel
-
-Output = Annotated[Path, arg(aliases=["-o"])]
-
-
-@dataclass
-class Common:
-    """Options that every command has."""
-
-    device: str = "auto"  # auto, cpu, cuda, cuda:N or mps
-    seed: int = 0  # random seed
-    json: bool = False  # print one JSON object: what was written, and figures
-
-    def body(self) -> BodyModel:
-        """The best body model there is, on the chosen device."""
-        from smplit.body.model import BodyModel
-        from smplit.device import resolve_device
-
-        return BodyModel.load(device=resolve_device(self.device))
-
+    pass
 
 def capture(
     videos: Positional[tuple[Path, ...]], output: Output, options: OmitArgPrefixes[CaptureOptions], json: bool = False
@@ -184,24 +166,6 @@ def serve(
     return run(connection_file, parent_pid=parent_pid, host=host, client_key=client_key, jobs_dir=jobs_dir, roots=root, device=common.device)
 
 
-def eval_capture(
-    truth: Positional[Path], output: Output, options: OmitArgPrefixes[CaptureOptions], only: tuple[str, ...] = (), json: bool = False
-) -> None:
-    """Scores capture against rendered truth (tools/make_truth_clips.py), the detector's own 3D beside it.
-
-    Args:
-        truth: folder with `<clip>.mp4` and `<clip>_truth.npz`.
-        output: folder for the captures and report.json.
-        only: names of clips; default all.
-        json: print one JSON object.
-    """
-    from smplit.evaluation.capture import evaluate_capture
-
-    with terminal.TerminalReporter("evaluation") as reporter:
-        report = evaluate_capture(truth, output, options, reporter, only=only)
-    terminal.result(report, json)
-
-
 def difftraj(
     motions: Positional[tuple[Path, ...]], output: Output, common: OmitArgPrefixes[Common], flip_x: bool = False, flip_y: bool = False,
     flip_z: bool = False, rot_deg: float | None = None, keep_heading: bool = False, samples: int = 0, steps: int = 100,
@@ -264,132 +228,34 @@ def loco(
     terminal.result({"written": rows}, common.json)
 
 
-def train_difftraj(
-    data: Path, options: OmitArgPrefixes[TrainOptions], split: Path | None = None, commercial_safe: bool = False, device: str = "auto",
-    width: int = 128, batch: int = 16, frames: int = 160, base_model: Path | None = None, json: bool = False,
+def loco_original(
+    checkpoint: Positional[Path], output: Output, options: OmitArgPrefixes[RolloutOptions], common: OmitArgPrefixes[Common],
+    statistics: Path | None = None, style: tuple[str, ...] = (), start: tuple[Path, ...] = (),
 ) -> None:
-    """Trains the trajectory network on a motion store, alone or under torchrun.
+    """A checkpoint of the published LOCO and a path of its own -> motions, with its own options.
 
     Args:
-        data: motion store made by `smplit data process`.
-        split: split file; default that of the shipped weights.
-        commercial_safe: train on recordings that allow commercial use only.
-        device: auto, cpu, cuda, cuda:N or mps.
-        width: channels of the network.
-        batch: windows in a batch.
-        frames: of a window.
-        base_model: weights to go on from.
-        json: print one JSON object.
+        checkpoint: model*.pt of the original, or weights of 'smplit train loco --original'.
+        output: folder for the results.
+        statistics: mean and std npz that a published checkpoint was trained with.
+        style: one for each sample, in turn; drawn by --seed when not given.
+        start: motions to go on from, in turn; the mean of the training when not given.
     """
-    from smplit.datasets.split import OPEN_MOTION
-    from smplit.device import resolve_device
-    from smplit.training.commands import train_difftraj as run
-
-    found = run(
-        data, options, split=split or OPEN_MOTION, commercial_safe=commercial_safe, device=str(resolve_device(device)), width=width, batch=batch,
-        frames=frames, base_model=base_model,
-    )
-    terminal.result(found, json)
-
-
-def train_loco(
-    data: Path, options: OmitArgPrefixes[TrainOptions], commercial_safe: bool = False, device: str = "auto", width: int = 360, layers: int = 5,
-    batch: int = 256, turns: int = 1, base_model: Path | None = None, json: bool = False,
-) -> None:
-    """Trains the locomotion network on a motion store, alone or under torchrun.
-
-    Args:
-        data: motion store made by `smplit data process`.
-        commercial_safe: train on recordings that allow commercial use only.
-        device: auto, cpu, cuda, cuda:N or mps.
-        width: of the network.
-        layers: of the network.
-        batch: windows in a batch.
-        turns: windows after one another that the network makes from its own past.
-        base_model: weights to go on from.
-        json: print one JSON object.
-    """
-    from smplit.device import resolve_device
-    from smplit.training.loco_commands import train_loco as run
-
-    found = run(
-        data, options, commercial_safe=commercial_safe, device=str(resolve_device(device)), width=width, layers=layers, batch=batch, turns=turns,
-        base_model=base_model,
-    )
-    terminal.result(found, json)
-
-
-def eval_difftraj(
-    data: Path, output: Output, common: OmitArgPrefixes[Common], weights: str = "auto", split: Path | None = None, part: str = "held_out",
-    pictures: bool = True,
-) -> None:
-    """Scores a trajectory network beside its baselines, on clean and noisy input.
-
-    Args:
-        data: motion store.
-        output: folder for report.json and paths.png.
-        weights: auto, free or a file.
-        split: split file; default that of the shipped weights.
-        part: of the split.
-        pictures: draw top views of twelve paths.
-    """
-    from smplit.datasets.split import OPEN_MOTION
-    from smplit.device import resolve_device
-    from smplit.training.commands import eval_difftraj as run
-    from smplit.training.commands import report_tables
-
-    device = str(resolve_device(common.device))
-    report = run(data, output, weights=weights, split=split or OPEN_MOTION, part=part, device=device, seed=common.seed, pictures=pictures)
-    terminal.result(report if common.json else report_tables(report), common.json)
-
-
-def eval_loco(
-    data: Path, output: Output, common: OmitArgPrefixes[Common], weights: Path | None = None, steps: int = 4, styles: tuple[str, ...] = (),
-    curves: tuple[str, ...] = (), baseline: bool = True, pictures: bool = True,
-) -> None:
-    """Styled walks along curves: the network, motion matching and held-out recordings in one table.
-
-    Args:
-        data: motion store.
-        output: folder for report.json, the style classifier and contact sheets.
-        weights: weights of your own instead of the shipped ones.
-        steps: of the flow.
-        styles: some of the styles; all when not given.
-        curves: some of the curves; all when not given.
-        baseline: also let motion matching walk.
-        pictures: draw contact sheets.
-    """
-    from smplit.evaluation.locomotion_commands import OURS, NetworkWalks
-    from smplit.evaluation.locomotion_commands import eval_loco as run
-    from smplit.evaluation.locomotion_report import report_tables
-    from smplit.models import find
+    from smplit.loco.original_commands import walk_original
 
     body = common.body()
-    with terminal.TerminalReporter("eval loco") as reporter:
-        report = run(
-            data, output, {OURS: NetworkWalks(weights or find("loco"), body, steps)}, styles=styles or None, curves=curves or None,
-            baseline=baseline, seed=common.seed, pictures=pictures, reporter=reporter, body=body,
+    with terminal.TerminalReporter("loco") as reporter:
+        rows = walk_original(
+            checkpoint, output, options, body, reporter, statistics=statistics, styles=style, starts=start, seed=common.seed, device=str(body.device)
         )
-    terminal.result(report if common.json else report_tables(report), common.json)
-
-
-def plot(runs: Positional[tuple[Path, ...]], output: Output) -> None:
-    """Loss and metric curves of training runs -> PNG.
-
-    Args:
-        runs: folders of runs; several are drawn over each other.
-        output: png to write.
-    """
-    from smplit.training.plot import plot_runs
-
-    panels = plot_runs(runs, output)
-    terminal.result({"written": str(output), "panels": ", ".join(panels)}, False)
+    terminal.result({"written": rows}, common.json)
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "capture": capture,
     "difftraj": difftraj,
     "loco": loco,
+    "loco original": loco_original,
     "import": import_,
     "export": export,
     "view": view,
@@ -399,6 +265,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "data split": data_split,
     "train difftraj": train_difftraj,
     "train loco": train_loco,
+    "train loco-original": train_loco_original,
     "eval capture": eval_capture,
     "eval difftraj": eval_difftraj,
     "eval loco": eval_loco,
@@ -422,13 +289,24 @@ def main(arguments: list[str] | None = None) -> int:
     if name is None:
         return _overview(words)
     rest = words[len(name.split()) :]
-    if name in ("capture", "loco"):
-        from smplit.seed_switches import translate, translate_loco
+    return _run(*_old_switches(name, rest))
 
-        rest, notes = (translate if name == "capture" else translate_loco)(rest)
+
+def _old_switches(name: str, arguments: list[str]) -> tuple[str, list[str]]:
+    """Command and arguments, with the original's switches put into ours and the user told what became of them."""
+    from smplit import seed_switches
+    from smplit.loco import original_options
+    from smplit.training.original_options import wants_original
+
+    translators = {"capture": seed_switches.translate, "loco": seed_switches.translate_loco, "loco original": original_options.translate}
+    if name in translators:
+        arguments, notes = translators[name](arguments)
         for note in notes:
             terminal.say(note, style="yellow")
-    return _run(name, rest)
+    if name == "train loco":
+        original, arguments = wants_original(arguments)
+        name = "train loco-original" if original else name
+    return name, arguments
 
 
 def _run(name: str, arguments: list[str]) -> int:
