@@ -34,10 +34,10 @@ _LONGEST_NAME = 80  # characters of a result's name
 
 
 def chosen_curve(context: bpy.types.Context, picked: bpy.types.Object | None = None) -> bpy.types.Object | None:
-    """The curve picked in the panel, else the active or first selected one."""
+    """The curve picked in the panel, else the selected one, else the active one."""
     objects = context.view_layer.objects  # a timer's context knows of no selection
     selected = list(objects.selected)
-    things = [picked, *(thing for thing in [objects.active] if thing in selected), *selected]
+    things = [picked, *sorted(selected, key=lambda thing: thing != objects.active), objects.active]
     return next((thing for thing in things if thing is not None and thing.type == "CURVE"), None)
 
 

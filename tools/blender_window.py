@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A capture in a real Blender window: `python tools/blender_window.py [VIDEO] [-o out/window]`.
+"""A capture and a walk in a real Blender window: `python tools/blender_window.py [VIDEO] [-o out/window] [--parts capture walk]`.
 
 Debian's Blender (trixie: 4.3 with Python 3.13) runs in a folder of its own under Xvfb; the extension's zip
 is installed there, the sidebar's button is pressed with mouse events, and the keys that arrive are
@@ -131,7 +131,7 @@ class Backend:
         self._log.close()
 
 
-def run_session(root: Path, output: Path, video: Path) -> int:
+def run_session(root: Path, output: Path, video: Path, parts: list[str]) -> int:
     """Installs the zip in a fresh profile and plays the session; 0 when every step was seen to work."""
     outside = output / "session"  # the same path inside, so that paths mean the same on both sides of the wall
     inside = root / outside.relative_to("/")
@@ -147,7 +147,8 @@ def run_session(root: Path, output: Path, video: Path) -> int:
         shutil.copy(backend.connection, inside)
         variables = {
             "HOME": outside / "home", "BLENDER_USER_RESOURCES": outside / "blender", "LIBGL_ALWAYS_SOFTWARE": "1",
-            "SMPLIT_SESSION": outside, "SMPLIT_VIDEO": outside / video.name, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+            "SMPLIT_SESSION": outside, "SMPLIT_VIDEO": outside / video.name, "SMPLIT_PARTS": " ".join(parts),
+            "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
         }
         enter = ["chroot", str(root), "env", "-i", *(f"{name}={value}" for name, value in variables.items())]
         install = ["blender", "--command", "extension", "install-file", "-r", "user_default", "-e", str(outside / "extension.zip")]
@@ -188,6 +189,7 @@ def main() -> int:
     parser.add_argument("video", type=Path, nargs="?", help="default: the demo's sample")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "out" / "window", help="folder for the pictures")
     parser.add_argument("--root", type=Path, default=ROOT / ".debian", help="folder of the Debian with Blender")
+    parser.add_argument("--parts", nargs="+", choices=("capture", "walk"), default=["capture", "walk"], help="what is played")
     arguments = parser.parse_args()
     try:
         make_root(arguments.root.resolve())
@@ -196,7 +198,7 @@ def main() -> int:
         print(f"skipped: {reason}", file=sys.stderr)
         return CANNOT
     arguments.output.mkdir(parents=True, exist_ok=True)
-    return run_session(arguments.root.resolve(), arguments.output.resolve(), video.resolve())
+    return run_session(arguments.root.resolve(), arguments.output.resolve(), video.resolve(), arguments.parts)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a user does, with mouse events, inside the Blender window of `tools/blender_window.py`.
 
-Opens the sidebar's tab, finds the big button, presses it, waits until the character stands on the
-timeline, and presses Select in the jobs list. A generator yields how long to wait before its next
-step; a timer drives it. Any failed step ends Blender with exit code 1 and leaves `failed.png`.
+Opens the sidebar's tab. Capture: finds the big button, presses it, waits until the character stands on the
+timeline, and presses Select in the jobs list. Walk: draws a curve, presses Generate, watches the keys arrive,
+undoes it, edits the curve with Update While Editing on, and cancels a long walk. A generator yields how long to wait
+before its next step; a timer drives it. Any failed step ends Blender with exit code 1 and leaves `failed.png`.
 """
 
 import json
@@ -15,6 +16,7 @@ import traceback
 from pathlib import Path
 
 import bpy
+from mathutils import Vector
 
 SESSION = Path(os.environ["SMPLIT_SESSION"])
 VIDEO = os.environ["SMPLIT_VIDEO"]
@@ -105,9 +107,6 @@ def tick_figures(ticks, undos):
 
 
 def session():
-    from bl_ext.user_default.smplit.bridge import pump
-    from bl_ext.user_default.smplit.scene import result
-
     bpy.context.preferences.view.smooth_view = 0
     for thing in list(bpy.data.objects):  # the default cube would stand where the person stands
         bpy.data.objects.remove(thing)
@@ -119,9 +118,17 @@ def session():
     yield 0.5
     assert sidebar.active_panel_category == "SMPLit"
     picture("1-first-use")
-
     chosen = bpy.context.preferences.addons[EXTENSION].preferences
     chosen.source, chosen.connection_file = "RUNNING", str(SESSION / "connection.json")
+    for part in os.environ["SMPLIT_PARTS"].split():
+        yield from {"capture": capture, "walk": walk}[part]()
+
+
+def capture():
+    from bl_ext.user_default.smplit.bridge import pump
+    from bl_ext.user_default.smplit.scene import result
+
+    area = view()[1]
     settings = bpy.context.scene.smplit_capture
     settings.videos.add().path = VIDEO
     settings.use_range, settings.range_start, settings.range_end = True, 0.0, SECONDS
@@ -130,6 +137,7 @@ def session():
     picture("2-ready")
 
     ticks, undos = [], []
+    untimed = pump.pump, result._push_undo
     pump.pump, result._push_undo = timed(pump.pump, ticks), timed(result._push_undo, undos)
     found = []
     yield from find_button("smplit.capture_video", 0.5, found)
@@ -139,6 +147,7 @@ def session():
     yield from wait_for(lambda: job.fraction or not job.open, "progress", 120.0)
     picture("3-running")
     yield from wait_for(lambda: not pump.is_unfinished(job), "the capture ends", 420.0)
+    pump.pump, result._push_undo = untimed
     assert job.state == "done", f"{job.state}: {job.message} {job.remedy}"
     yield 0.5
 
@@ -157,6 +166,107 @@ def session():
     scene.frame_set(int((first + last) / 2))
     yield 1.0
     picture("4-captured")
+
+
+def keys_of_root(armature):
+    """[(x, y)] of the pelvis in the world at every key; armatures of walks stand upright."""
+    from bl_ext.user_default.smplit.scene.actions import assigned_curves
+
+    curves = sorted((c for c in assigned_curves(armature) if c.data_path == 'pose.bones["pelvis"].location'), key=lambda c: c.array_index)
+    rest = armature.matrix_world @ armature.data.bones["pelvis"].matrix_local
+    if len(curves) < 3:
+        return []
+    columns = [[point.co[1] for point in curve.keyframe_points] for curve in curves]
+    return [(rest @ Vector(place)).xy for place in zip(*columns, strict=False)]
+
+
+def draw_line(name, *points):
+    data = bpy.data.curves.new(name, "CURVE")
+    spline = data.splines.new("POLY")
+    spline.points.add(len(points) - 1)
+    for point, place in zip(spline.points, points, strict=True):
+        point.co = (*place, 0.0, 1.0)
+    curve = bpy.data.objects.new(name, data)
+    bpy.context.scene.collection.objects.link(curve)
+    bpy.context.view_layer.update()
+    for other in bpy.context.view_layer.objects:
+        other.select_set(other == curve)
+    bpy.context.view_layer.objects.active = curve
+    with bpy.context.temp_override(window=view()[0]):
+        bpy.ops.ed.undo_push(message=f"Draw {name}")
+    return curve
+
+
+def walkers():
+    return [thing for thing in bpy.data.objects if thing.type == "ARMATURE" and thing.name.startswith("Way")]
+
+
+def walk():
+    from bl_ext.user_default.smplit.bridge import pump
+
+    settings = bpy.context.scene.smplit_locomotion
+    draw_line("Way", (-10.0, 0.0), (10.0, 0.0))
+    yield 0.5
+    found, counts, report = [], [], {}
+    yield from find_button("smplit.generate_locomotion", 0.3, found)
+    picture("5-walk-ready")
+    for attempt in ("cold", "warm"):
+        counts.clear()
+        began, first = time.time(), None
+        yield from click(*found[0])
+        yield from wait_for(lambda: any(job.kind == "loco" for job in pump.BACKEND.jobs), "the press becomes a job")
+        job = list(pump.BACKEND.jobs)[-1]
+        while pump.is_unfinished(job):
+            assert time.time() - began < 120.0, "the walk does not end"
+            rows = max((len(keys_of_root(thing)) for thing in walkers()), default=0)
+            if rows and rows not in counts:
+                first = first or time.time() - began
+                counts.append(rows)
+            yield 0.01
+        assert job.state == "done", f"{job.state}: {job.message} {job.remedy}"
+        (walker,) = walkers()
+        places = keys_of_root(walker)
+        off = [abs(place.y) for place in places]
+        assert len(counts) > 1 and max(off) < 0.08 and sum(off) / len(off) < 0.03, (counts, max(off))
+        report[attempt] = {
+            "first_keys_ms": round(1e3 * first), "keys": counts[:3] + counts[-1:],
+            "off_curve_cm": [round(100 * max(off), 1), round(100 * sum(off) / len(off), 1)],
+        }
+        bpy.context.scene.frame_set(bpy.context.scene.frame_end // 2)
+        yield 0.5
+        picture(f"6-walk-{attempt}")
+        _, area, _ = view()
+        yield from move(area.x + area.width // 3, area.y + area.height // 3)
+        yield from key("Z", area.x + area.width // 3, area.y + area.height // 3)
+        yield from wait_for(lambda: not walkers(), "Ctrl Z takes the walk out")
+        assert "Way" in bpy.data.objects
+    yield from click(*found[0])
+    yield from wait_for(lambda: walkers() and not pump.unfinished(), "a walk to be updated", 60.0)
+
+    settings = bpy.context.scene.smplit_locomotion
+    settings.live = True
+    for shift in (1.0, 2.0):
+        bpy.data.objects["Way"].location.y = shift
+        yield from wait_for(
+            lambda y=shift: not pump.unfinished() and [abs(keys_of_root(w)[-1].y - y) < 0.08 for w in walkers()] == [True], "live", 60.0,
+        )
+    jobs = len(pump.BACKEND.jobs)
+    yield 2.0
+    assert not pump.unfinished() and len(pump.BACKEND.jobs) == jobs, "it never asks for itself"
+    picture("7-walk-updated")
+    settings.live = False
+
+    draw_line("Way too long", (0.0, 4.0), (300.0, 4.0))
+    yield 0.5
+    yield from click(*found[0])
+    long = lambda: next((thing for thing in walkers() if thing.name.startswith("Way too long")), None)
+    yield from wait_for(lambda: long() and len(keys_of_root(long())) > 60, "a long walk begins", 60.0)
+    bpy.ops.smplit.cancel_job()
+    yield from wait_for(lambda: not pump.unfinished(), "the cancel", 30.0)
+    report["kept_keys"] = len(keys_of_root(long()))
+    assert 60 < report["kept_keys"] < 3000 and len(long().children) == 1
+    picture("8-walk-cancelled")
+    REPORT["walk"] = report
 
 
 bpy.context.preferences.view.show_splash = False  # before the first draw: it would eat the first click

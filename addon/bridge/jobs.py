@@ -22,7 +22,7 @@ MOST_EARLIER = 5  # jobs of earlier sessions that are listed
 _RESULT_WORDS = {"capture": ("person", "people"), "difftraj": ("path", "paths"), "loco": ("walk", "walks")}  # what a kind of job makes: one, several
 
 
-@dataclass
+@dataclass(eq=False)  # a job is itself; arrays of a submit cannot be compared anyway
 class Job:
     """One row of the list. Times in seconds, `fraction` 0..1 or None when unknown."""
 

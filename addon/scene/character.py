@@ -131,11 +131,15 @@ class Character:
             return True
         if not self._clothed:
             if not self._keyed and not self._face_waits():  # the first keys at once: the body takes longer
-                self._keyed = self._convert(body, armature, deadline) and self._write(armature, deadline)
+                self._keyed = self._key(body, armature, deadline)
                 return False
             self._add_surface(body, armature, collection())
             return False
-        return self._build(body, deadline) and self._convert(body, armature, deadline) and self._write(armature, deadline)
+        return self._build(body, deadline) and self._key(body, armature, deadline)
+
+    def _key(self, body: Body, armature: bpy.types.Object, deadline: float) -> bool:
+        """Keys what has arrived. What is begun is finished first: else the last curves would wait for as long as more arrives."""
+        return self._write(armature, deadline) and self._convert(body, armature, deadline) and self._write(armature, deadline)
 
     def _face_waits(self) -> bool:
         """Whether keys are waiting that need the body's shape keys."""

@@ -408,6 +408,7 @@ def test_bad_input_is_told_with_a_remedy_and_changes_nothing(pump):
     bad_curves()
     draw("BEZIER", BENDS)
     bpy.ops.object.select_all(action="DESELECT")
+    bpy.context.view_layer.objects.active = None
     before, jobs = counts(), len(pump.BACKEND.jobs)
     for options, words in (
         ({}, ("No path is selected", "draw one")), ({"curve": "Nowhere"}, ("'Nowhere'",)), ({"curve": "Cube"}, ("'Cube' is no curve", "Convert")),
