@@ -184,12 +184,22 @@ def _limited(command: list[str], seconds: int) -> int:
         process.wait()
 
 
+def _parts() -> list[str]:
+    from smplit.errors import MissingModel
+    from smplit.models import MODELS, find
+
+    try:
+        return ["capture", "walk"] if "loco" in MODELS and find("loco") else ["capture"]
+    except MissingModel:
+        return ["capture"]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path, nargs="?", help="default: the demo's sample")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "out" / "window", help="folder for the pictures")
     parser.add_argument("--root", type=Path, default=ROOT / ".debian", help="folder of the Debian with Blender")
-    parser.add_argument("--parts", nargs="+", choices=("capture", "walk"), default=["capture", "walk"], help="what is played")
+    parser.add_argument("--parts", nargs="+", choices=("capture", "walk"), help="what is played; default: all that there is a network for")
     arguments = parser.parse_args()
     try:
         make_root(arguments.root.resolve())
@@ -198,7 +208,7 @@ def main() -> int:
         print(f"skipped: {reason}", file=sys.stderr)
         return CANNOT
     arguments.output.mkdir(parents=True, exist_ok=True)
-    return run_session(arguments.root.resolve(), arguments.output.resolve(), video.resolve(), arguments.parts)
+    return run_session(arguments.root.resolve(), arguments.output.resolve(), video.resolve(), arguments.parts or _parts())
 
 
 if __name__ == "__main__":

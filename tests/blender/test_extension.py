@@ -15,6 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OPERATORS = {
     "backend_start", "backend_stop", "backend_install", "capture_video", "cancel_job", "wait", "import_motion", "export_motion",
+    "run_difftraj", "generate_locomotion", "update_locomotion",
 }
 
 # Runs in a Blender of its own: what enabling and disabling leaves is seen best in a fresh one.
@@ -34,7 +35,8 @@ unpacked = next(pathlib.Path(sys.argv[2], "extensions", ".local").rglob("zmq/__i
 program = f"import sys; sys.path.insert(0, {str(unpacked)!r}); import zmq; print(zmq.__version__, len(zmq.curve_keypair()[0]))"
 said["zmq"] = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True).stdout.split()
 said["ours_on_path"] = [entry for entry in sys.path if entry not in path and "smplit" in entry.replace(sys.argv[2], "")]
-handlers = lambda: [f for n in ("undo_post", "redo_post", "load_post") for f in getattr(bpy.app.handlers, n) if f.__module__.startswith(name)]
+lists = [getattr(bpy.app.handlers, event) for event in ("undo_post", "redo_post", "load_post", "depsgraph_update_post")]
+handlers = lambda: [f for functions in lists for f in functions if f.__module__.startswith(name)]
 said["handlers"] = len(handlers())
 pump = sys.modules[name + ".bridge.pump"]
 bpy.ops.preferences.addon_disable(module=name)
@@ -101,5 +103,5 @@ def test_the_installed_zip_enables_says_what_is_missing_and_leaves_nothing_behin
     assert set(said["operators"]) >= OPERATORS and set(said["again"]) >= OPERATORS
     assert not said["poll"] and "Set up the backend" in said["problem"]
     assert said["zmq"] == ["26.4.0", "40"]
-    assert said["handlers"] == 3 and said["ours_on_path"] == []
+    assert said["handlers"] == 7 and said["ours_on_path"] == []
     assert said["left"] == {"operators": [], "handlers": 0, "timer": False, "threads": [], "properties": [], "classes": []}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A capture in a real Blender window: the zip installed, the button pressed with the mouse, the keys in the scene.
+"""A capture and a walk in a real Blender window: the zip installed, buttons pressed with the mouse, the keys in the scene.
 
 Makes a Debian with Blender once (about 3 minutes and 1.4 GB below `.debian`); skipped where that cannot be done.
 The pictures stay in out/window.
@@ -52,3 +52,17 @@ def test_the_window_shows_the_panel_first_and_the_characters_last(session):
         assert np.abs(after[sidebar] - before[sidebar]).max() > 100, "the panel did not change"
     changed = (np.abs(captured[view] - running[view]).max(2) > 30).mean()
     assert changed > 0.005, "nobody stands in the 3D view"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_walk_grows_on_its_curve_is_undone_edited_and_cancelled(session):
+    if "walk" not in session:
+        pytest.skip("no locomotion network yet")
+    for attempt in ("cold", "warm"):
+        walk = session["walk"][attempt]
+        assert walk["keys"][0] < walk["keys"][-1] / 2, "keys arrived while the walk was made"
+        assert walk["off_curve_cm"][0] < 8 and walk["off_curve_cm"][1] < 3, "largest and mean"
+    assert 60 < session["walk"]["kept_keys"] < 3000, "the cancel left what had arrived"
+    before, after = picture("5-walk-ready"), picture("6-walk-warm")
+    assert (np.abs(after - before)[80:890, 60:1030].max(2) > 30).mean() > 0.001, "nobody stands in the 3D view"
