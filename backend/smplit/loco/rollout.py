@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from smplit.difftraj.features import turn_level
-from smplit.loco.frames import as_tensor
+from smplit.loco.frames import as_tensor, mirrored
 from smplit.loco.plan import Plan
 from smplit.loco.weights import LocoWeights
 from smplit.loco.windows import AHEAD, APPLIED, PAST, control
 
+_NEAREST, _NEAR = 3, 0.15  # movements to begin from are drawn among so many of either hand, if they are so near in m/s
 _BEFORE = 9  # frames of the plan before the last known one that `control` looks at
 
 
@@ -59,11 +60,15 @@ def rollout(
 
 
 def _begin(weights: LocoWeights, style: Tensor, place: Tensor, facing: Tensor, generator: torch.Generator) -> Tensor:
-    """(1,PAST,CHANNELS): a recorded movement in the style, at the plan's first speed and direction or near it; drawn among the nearest."""
+    """(1,PAST,CHANNELS): a recorded movement in the style, or its mirror image, at the plan's first speed and direction or near it;
+    drawn among the nearest, so that variants begin on different feet."""
     now = _BEFORE + PAST - 1
     goes = turn_level(place[now + 1] - place[now + 1 - PAST], -facing[now]) * (30.0 / PAST)
     seeds = weights.seeds
-    off = (seeds.velocity - goes).norm(dim=-1) + 10.0 * (1 - style[seeds.style])
-    nearest = torch.topk(off, min(3, len(off)), largest=False).indices
-    near = nearest[off[nearest] < off[nearest[0]] + 0.15]
-    return seeds.past[near[torch.randint(len(near), (), generator=generator)]][None]
+    velocity = torch.cat([seeds.velocity, seeds.velocity * seeds.velocity.new_tensor([1.0, -1.0])])
+    off = (velocity - goes).norm(dim=-1) + 10.0 * (1 - style[seeds.style]).repeat(2)
+    nearest = torch.topk(off, min(2 * _NEAREST, len(off)), largest=False).indices
+    near = nearest[off[nearest] < off[nearest[0]] + _NEAR]
+    chosen = int(near[torch.randint(len(near), (), generator=generator)])
+    past = seeds.past[chosen % len(seeds.past)]
+    return (past if chosen < len(seeds.past) else mirrored(past))[None]
