@@ -459,6 +459,19 @@ def test_a_walk_can_be_retried_and_brought_in_again_and_still_belongs_to_its_cur
         np.testing.assert_array_equal(roots(other), roots(first))
 
 
+def test_a_saved_file_still_knows_which_walk_belongs_to_which_curve(pump, tmp_path):
+    draw("BEZIER", BENDS)
+    generate(pump, style="normal", seed=6, strength=1.5)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "walk.blend"))
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "walk.blend"))
+    before = counts()
+    bpy.data.objects["Way"].location.y = 3.0
+    job, (walker,) = generate(pump, bpy.ops.smplit.update_locomotion, curve="Way")
+    assert counts() == before and armatures() == [walker] and abs(roots(walker)[0, 1] - 3.0) < NEAR
+    assert job.submit["params"]["seed"] == 6 and job.submit["params"]["strength"] == 1.5
+
+
 def test_the_panels_choices_reach_the_operator(pump):
     curve, settings = draw("BEZIER", BENDS), bpy.context.scene.smplit_locomotion
     settings.curve, settings.style, settings.strength, settings.use_speed, settings.speed = curve, "normal", 1.5, True, 0.9

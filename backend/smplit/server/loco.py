@@ -14,6 +14,7 @@ import numpy as np
 
 from smplit.loco.facing import FACINGS
 from smplit.loco.options import WalkOptions
+from smplit.models import MODELS, find
 from smplit.server.chunks import PER_FRAME
 from smplit.server.job_run import JobInput, JobReporter
 
@@ -45,6 +46,8 @@ def check(params: Mapping, paths: list[Path], arrays: Mapping[str, np.ndarray]) 
             problems.append(f"walking option '{name}' is {value}, not a number from {_RANGES[name][0]} to {_RANGES[name][1]}")
     if params.get("facing", "path") not in FACINGS:
         problems.append(f"there is no facing '{params['facing']}', only {', '.join(FACINGS)}")
+    if params.get("commercial_safe") is True and "loco_free" not in MODELS:
+        problems.append("there is no locomotion network yet whose training data may be used commercially")
     if paths:
         problems.append(f"a walk takes no files, but got {len(paths)}")
     return problems + _problems_of_arrays(arrays)
@@ -91,7 +94,6 @@ def run(job: JobInput, reporter: JobReporter) -> None:
     import torch
 
     from smplit.loco.commands import plan_along
-    from smplit.models import find
 
     torch.set_num_threads(1)  # the network is small: threads that wait for each other made a busy machine 20 times slower
     options = {**DEFAULTS, **job.params}
