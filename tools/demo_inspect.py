@@ -73,7 +73,7 @@ def inspect(blend: Path, pictures: Path, stills: dict[str, list[float]]) -> dict
         "blender": bpy.app.version_string, "armatures": [described(armature, scene) for armature in armatures],
         "footage": sum(thing.type == "CAMERA" and len(thing.data.background_images) > 0 for thing in bpy.data.objects), "pictures": {},
     }
-    _set_the_stage(scene)
+    set_the_stage(scene)
     for number, (stem, seconds) in enumerate(stills.items()):
         shown = [armature for armature in armatures if armature.name.startswith(stem)]
         for armature in armatures:
@@ -115,7 +115,7 @@ def _go_to(scene: bpy.types.Scene, time_s: float) -> None:
     scene.frame_set(int(frame), subframe=frame % 1.0)
 
 
-def _set_the_stage(scene: bpy.types.Scene) -> None:
+def set_the_stage(scene: bpy.types.Scene) -> None:
     scene.render.engine = "BLENDER_WORKBENCH"
     scene.render.resolution_x, scene.render.resolution_y = _SIZE
     scene.render.resolution_percentage = 100
@@ -130,7 +130,7 @@ def _set_the_stage(scene: bpy.types.Scene) -> None:
     _grid(scene)
 
 
-def _plain(name: str, colour: tuple[float, ...]) -> bpy.types.Material:
+def plain(name: str, colour: tuple[float, ...]) -> bpy.types.Material:
     material = bpy.data.materials.new(name)
     material.diffuse_color, material.roughness = colour, 0.7
     return material
@@ -156,7 +156,7 @@ def _grid(scene: bpy.types.Scene, reach: int = 12, half: float = 0.008) -> None:
             first = len(corners)
             corners += [(a[0], a[1], 0), (b[0], a[1], 0), (b[0], b[1], 0), (a[0], b[1], 0)]
             faces.append((first, first + 1, first + 2, first + 3))
-    _mesh(scene, "grid", np.array(corners), faces, [_plain("grid", (0.20, 0.22, 0.26, 1.0))])
+    _mesh(scene, "grid", np.array(corners), faces, [plain("grid", (0.20, 0.22, 0.26, 1.0))])
 
 
 def _bone_shapes(armature: bpy.types.Object) -> bpy.types.Object:
@@ -175,7 +175,7 @@ def _bone_shapes(armature: bpy.types.Object) -> bpy.types.Object:
             faces += [(first, a, b), (first + 1, b, a)]
         side = bone.name.split("_")[0]
         sides += [names.index(side if side in _SIDES else "")] * 8
-    materials = [_plain(f"bones {side}", colour) for side, colour in _SIDES.items()]
+    materials = [plain(f"bones {side}", colour) for side, colour in _SIDES.items()]
     shape = _mesh(bpy.context.scene, f"{armature.name} bones", np.array(corners), faces, materials, sides)
     shape.show_in_front = True
     return shape

@@ -82,3 +82,9 @@ def test_a_sample_cut_elsewhere_is_cut_again(tmp_path):
     first = demo.Sample("clip", "package", "1", wheel.name, digest, "clips/whole.mp4", (0.0, 1.0), (64, 48), (0.5,), "ours")
     second = dataclasses.replace(first, part=(1.0, 1.5))
     assert [len(demo.frame_times_of(demo.sample_clip(sample, tmp_path))) for sample in (first, second, first)] == [10, 5, 10]
+
+
+@pytest.mark.parametrize(("off", "words"), [((1.4, 4.9), ""), ((3.4, 4.9), "Path happy is 3.4 cm"), ((1.4, 9.1), "9.1 cm at most")])
+def test_a_walk_beside_its_curve_is_a_problem(off, words):
+    problem = demo.walk_problem({"name": "Path happy", "off_path_cm": off})
+    assert words in problem and bool(words) == bool(problem)
