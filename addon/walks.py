@@ -110,7 +110,7 @@ def _newest(curve: bpy.types.Object) -> dict[str, object] | None:
 
 def _running(curve: bpy.types.Object) -> Job | None:
     """The curve's walk that was asked for last and is not all in the scene."""
-    mine = [job for job in pump.unfinished() if job.kind == "loco" and job.shown and _entry(job, PROP_CURVE) == curve.name]
+    mine = [job for job in pump.unfinished() if job.kind == "loco" and _entry(job, PROP_CURVE) == curve.name]
     return mine[-1] if mine else None
 
 

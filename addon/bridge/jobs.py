@@ -47,6 +47,7 @@ class Job:
     fetching: bool = False
     shown: bool = True  # its frames go into the open scene
     replaces: tuple[str, ...] = ()  # results in the scene (ids) that its own takes the place of
+    superseded: bool = False  # its successor has begun: off the list as soon as it ends
 
     @property
     def open(self) -> bool:

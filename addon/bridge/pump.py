@@ -64,6 +64,8 @@ def _take_messages(deadline: float) -> bool:
         taken = True
         if (job := BACKEND.jobs.of(message)) is not None:
             RESULTS.take(job, message, BACKEND.models())
+            if job.superseded and not job.open:
+                BACKEND.jobs.remove(job)
     return taken
 
 
@@ -127,7 +129,8 @@ def is_unfinished(job: Job) -> bool:
 
 
 def unfinished() -> list[Job]:
-    return [job for job in BACKEND.jobs if is_unfinished(job)]
+    """Jobs that run, or whose results are not all in the scene; not those that a successor has replaced."""
+    return [job for job in BACKEND.jobs if is_unfinished(job) and not job.superseded]
 
 
 def fetch(job: Job) -> bool:
@@ -138,11 +141,11 @@ def fetch(job: Job) -> bool:
 def supersede(job: Job) -> tuple[str, ...]:
     """Stops a job whose successor takes over what it has brought in so far; returns the ids of those results, and
     of those that it was to take the place of."""
-    job.shown = False
+    job.shown, job.superseded = False, True
     replaced = (*job.replaces, *RESULTS.release(job))
     if job.open:
         BACKEND.cancel(job)
-    if job.id or not job.open:
+    if not job.open:
         BACKEND.jobs.remove(job)
     return replaced
 

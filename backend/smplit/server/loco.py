@@ -115,7 +115,7 @@ def _streamed(variant: int, way, asked: WalkOptions, seed: int, extras: dict[str
     pieces, done = [], 0
     for body in generator.chunks(way, asked.style, seed, asked.steps, asked.strength):
         reporter.check()
-        piece = replace(generator.motion(body, way.fps), extras={"smplit_body": np.array(generator.body.name), **extras})
+        piece = replace(generator.motion(body, way.fps), extras={**extras, "smplit_body": np.array(generator.body.name)})
         arrays = piece.arrays()
         reporter.chunk(variant + 1, done, arrays if not done else {name: arrays[name] for name in arrays if name in PER_FRAME})
         pieces.append(piece)
