@@ -18,6 +18,7 @@ from smplit.loco.frames import as_tensor
 from smplit.loco.recorded_plan import recorded_plan
 from smplit.loco.recordings import Piece
 from smplit.loco.windows import AHEAD, PAST
+from smplit.mocap.fit.points import sole_points
 
 _STILL = 0.12  # m/s: slower, a recording's end stands
 _HOLD = 30  # frames that a standing end is held for
@@ -56,7 +57,7 @@ def piece_on_plan(store, piece: Piece, body) -> tuple[Tensor, np.ndarray, np.nda
     clip = store.clip(piece.clip)
     rotations = matrices(quaternion_from_axis_angle(as_tensor(clip.poses)))
     pelvis = as_tensor(clip.trans) + body.rest_joints()[0].cpu()
-    pelvis[:, 2] -= _sunk(rotations, pelvis, as_tensor(clip.contacts), numbers.shape_of(body))
+    pelvis[:, 2] -= _sunk(rotations, pelvis, as_tensor(clip.contacts), body)
     place, facing = recorded_plan(pelvis.numpy(), heading(rotations[:, 0]).numpy(), clip.fps)
     cut = slice(piece.first, piece.last)
     frames = numbers.encode(
@@ -65,9 +66,10 @@ def piece_on_plan(store, piece: Piece, body) -> tuple[Tensor, np.ndarray, np.nda
     return frames, place[cut], facing[cut]
 
 
-def _sunk(rotations: Tensor, pelvis: Tensor, contacts: Tensor, shape: BodyShape) -> float:
+def _sunk(rotations: Tensor, pelvis: Tensor, contacts: Tensor, body) -> float:
     """m: how high the soles are where they stand. Recordings sink a centimetre or two; planted so, every leg would be bent."""
-    soles = (posed(rotations, shape)[1][:, len(FOOT_JOINTS) :] + pelvis[:, None])[..., 2]
+    shape, points = numbers.shape_of(body), sole_points(body, torch.zeros(10))
+    soles = posed(rotations, BodyShape(shape.bones, points.offsets.float().cpu()))[1][:, len(FOOT_JOINTS) :, 2] + pelvis[:, None, 2]
     stands = contacts > 0.5
     return float(soles[stands].median()) if stands.any() else 0.0
 
