@@ -210,14 +210,19 @@ def loco(
 
     Args:
         output: folder for the results.
-        commercial_safe: use the weights that were trained on free data only.
+        commercial_safe: refuse the shipped weights, whose training data exclude commercial use.
         weights: weights of your own instead of the shipped ones.
         list_styles: print the styles and their speeds, and do nothing else.
     """
     from smplit.loco.commands import style_rows, walk
     from smplit.models import find
 
-    file = weights or find("loco_free" if commercial_safe else "loco")
+    if commercial_safe and weights is None:
+        raise BadInput(
+            "There is no locomotion network yet whose training data may be used commercially.",
+            "Train one: smplit train loco --commercial-safe, and name it with --weights.", "no_free_weights",
+        )
+    file = weights or find("loco")
     if list_styles:
         terminal.result({"styles": style_rows(file)}, common.json)
         return
