@@ -55,6 +55,9 @@ MODELS = {
         ModelFile("difftraj_free", ("difftraj/free.safetensors",), "a trajectory for any body motion, commercial use allowed",
                   "CC0; learned from CMU mocap (free for all uses) and reactidle (MIT)", True, "shipped; model_files/TRAINING.md",
                   "5e1fe1c58d96e957aa3ec55451e55f4b1284ca087025c38526c500317de89a7d"),
+        ModelFile("loco", ("loco/loco.safetensors",), "styled walking along a path",
+                  "CC BY-NC 4.0: learned from recordings that exclude commercial use, among others", True, "shipped; model_files/TRAINING.md",
+                  "0091fd9d8810ca4e3515cf59fbea04c23b4b0b97a67e23340390ac0825fc3c34"),
     )
 }
 
