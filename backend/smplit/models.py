@@ -57,7 +57,7 @@ MODELS = {
                   "5e1fe1c58d96e957aa3ec55451e55f4b1284ca087025c38526c500317de89a7d"),
         ModelFile("loco", ("loco/loco.safetensors",), "styled walking along a path",
                   "CC BY-NC 4.0: learned from recordings that exclude commercial use, among others", True, "shipped; model_files/TRAINING.md",
-                  "0091fd9d8810ca4e3515cf59fbea04c23b4b0b97a67e23340390ac0825fc3c34"),
+                  "82b1bef23db54e6be0f67a046c4875bcfe86e3d05247b6dc954d8d800c30cde5"),
     )
 }
 

@@ -47,7 +47,7 @@ def test_a_press_of_the_button_brings_both_people_onto_the_timeline(session):
 @pytest.mark.timeout(1200)
 def test_the_window_shows_the_panel_first_and_the_characters_last(session):
     first, ready, running, captured = (picture(name) for name in ("1-first-use", "2-ready", "3-running", "4-captured"))
-    sidebar, view = np.s_[80:480, 1040:1290], np.s_[80:890, 60:1030]
+    sidebar, view = np.s_[80:890, 1040:1290], np.s_[80:890, 60:1030]
     for before, after in ((first, ready), (ready, running), (running, captured)):
         assert np.abs(after[sidebar] - before[sidebar]).max() > 100, "the panel did not change"
     changed = (np.abs(captured[view] - running[view]).max(2) > 30).mean()
