@@ -134,6 +134,16 @@ def missing_backend() -> str:
     return "" if version else _ADVICE
 
 
+class NeedsBackend:
+    """Operators that are grey, and say why, while no backend can be started."""
+
+    @classmethod
+    def poll(cls, _context) -> bool:
+        if problem := missing_backend():
+            cls.poll_message_set(problem)
+        return not problem
+
+
 def python_state() -> tuple[str | None, str]:
     """What is known of the chosen Python: (version or None, problem; '' while it is being looked at)."""
     chosen = get()

@@ -27,7 +27,7 @@ def _items(*names: str) -> list[tuple[str, str, str]]:
     return [(name, name, "") for name in names]
 
 
-class SMPLIT_OT_capture_video(bpy.types.Operator):
+class SMPLIT_OT_capture_video(preferences.NeedsBackend, bpy.types.Operator):
     """Turn the people in the chosen videos into animated characters"""
 
     bl_idname = "smplit.capture_video"
@@ -65,13 +65,6 @@ class SMPLIT_OT_capture_video(bpy.types.Operator):
     range: bpy.props.StringProperty(name="Range", options={"SKIP_SAVE"}, description="2.5:10 in seconds, or 0:05-0:12. Empty: all of it")
     device: bpy.props.StringProperty(name="Compute On", default="auto", options={"SKIP_SAVE"}, description="auto, cpu, cuda, cuda:N or mps")
     seed: bpy.props.IntProperty(name="Seed", default=0, min=0, options={"SKIP_SAVE"}, description="Same seed, same result")
-
-    @classmethod
-    def poll(cls, _context) -> bool:
-        problem = preferences.missing_backend()
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
 
     def invoke(self, context, _event) -> set[str]:
         settings = context.scene.smplit_capture

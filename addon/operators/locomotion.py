@@ -25,7 +25,7 @@ def find_styles(_self, _context, text: str) -> list[str]:
     return [before + comma + style for style in STYLES if last.strip().lower() in style.lower()]
 
 
-class _Walk:
+class _Walk(preferences.NeedsBackend):
     """What both operators ask for."""
 
     curve: bpy.props.StringProperty(name="Path", options={"SKIP_SAVE"}, description="Name of the curve. Empty: the selected one")
@@ -58,13 +58,6 @@ class _Walk:
     commercial_safe: bpy.props.BoolProperty(
         name="Commercial Use", options={"SKIP_SAVE"}, description="Use the network whose training data may be used commercially",
     )
-
-    @classmethod
-    def poll(cls, _context) -> bool:
-        problem = preferences.missing_backend()
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
 
     def invoke(self, context, _event) -> set[str]:
         settings = context.scene.smplit_locomotion

@@ -54,7 +54,7 @@ def remove_old_inputs() -> None:
             continue
 
 
-class SMPLIT_OT_run_difftraj(bpy.types.Operator):
+class SMPLIT_OT_run_difftraj(preferences.NeedsBackend, bpy.types.Operator):
     """Make the selected character travel as its feet say, beside the original, which stays as it is"""
 
     bl_idname = "smplit.run_difftraj"
@@ -78,13 +78,6 @@ class SMPLIT_OT_run_difftraj(bpy.types.Operator):
         name="Variants", min=0, max=32, options={"SKIP_SAVE"}, description="0: the likeliest path alone. Else so many different ones",
     )
     seed: bpy.props.IntProperty(name="Seed", min=0, options={"SKIP_SAVE"}, description="Same seed, same variants")
-
-    @classmethod
-    def poll(cls, _context) -> bool:
-        problem = preferences.missing_backend()
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
 
     def invoke(self, context, _event) -> set[str]:
         settings = context.scene.smplit_trajectory
