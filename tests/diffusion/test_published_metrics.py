@@ -12,7 +12,7 @@ from published_weights import published_input, weights_by_rule
 from smplit.evaluation import metrics
 from smplit.evaluation.camdm_metrics import CamdmStyleClassifier, coherence, foot_sliding, orientation_error, trajectory_error
 from smplit.evaluation.feature_distances import frechet
-from smplit.evaluation.original_metrics import accel, diversity, fid, step_error, tilt_error
+from smplit.evaluation.original_metrics import accel, diversity, fid, fs, step_error, tilt_error
 
 GOLDENS = Path(__file__).resolve().parents[1] / "goldens"
 FPS = 30.0
@@ -82,6 +82,7 @@ def test_world_errors_are_those_of_the_emdb_benchmark(camdm):
 
 def test_the_originals_own_figures(loco):
     assert near(accel(loco["joints"].astype(np.float64)), loco["accel"])
+    assert near(fs(loco["joints"].astype(np.float64)), loco["fs"])
     count = len(loco["pred"])
     assert near(step_error(loco["pred"], loco["gt"][:count]), loco["t_err"])
     assert near(tilt_error(loco["pred"], loco["gt"][:count]), loco["o_err"])
