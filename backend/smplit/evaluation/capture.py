@@ -17,6 +17,7 @@ import numpy as np
 
 from smplit.body.model import BodyModel
 from smplit.device import resolve_device
+from smplit.evaluation.camera_rotation import true_kind
 from smplit.evaluation.report import summarise, tables
 from smplit.evaluation.score import compare, figures, joint_figures, truth_rows
 from smplit.evaluation.truth import Truth, find_truth, match_people, read_truth
@@ -93,7 +94,8 @@ def _score_results(
         pair = compare(results[captured].motion, person, truth, true, body)
         rows.append({
             "clip": truth.clip, "person": true + 1, "focal": focal, "focal_px": float(shot.camera.K[0, 0]), "true_focal_px": truth.focal,
-            "true_camera": truth.camera_kind, "estimated_camera": shot.camera.kind, **figures(pair, body), "joints": joint_figures(pair),
+            "true_camera": true_kind(truth.camera_kind, truth.camera_R), "estimated_camera": shot.camera.kind,
+            **figures(pair, body), "joints": joint_figures(pair),
         })
     return rows
 

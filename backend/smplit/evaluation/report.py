@@ -12,12 +12,13 @@ _POSE = {
 }
 _WORLD = {
     "WA mm": "wa_mpjpe100_mm", "W mm": "w_mpjpe100_mm", "RTE %": "rte_percent", "drift %": "end_drift_percent", "tilt deg": "gravity_tilt_deg",
-    "slide mm": "foot_slide_mm", "jitter x": "jitter_ratio", "accel": "acceleration_error", "pen mm": "penetration_mm", "float mm": "floating_mm",
+    "turn deg": "camera_rotation_step_deg", "turn drift": "camera_drift_deg", "slide mm": "foot_slide_mm",
+    "jitter x": "jitter_ratio", "accel": "acceleration_error", "pen mm": "penetration_mm", "float mm": "floating_mm",
 }
 _SUMMED = (
     "pa_mpjpe12_mm", "detector_pa_mpjpe12_mm", "mpjpe12_camera_mm", "detector_mpjpe12_camera_mm", "pa_mpjpe_mm", "mpjpe_camera_mm",
-    "wa_mpjpe100_mm", "w_mpjpe100_mm", "rte_percent", "gravity_tilt_deg", "foot_slide_mm", "foot_joint_slide_mm", "jitter_ratio",
-    "acceleration_error", "penetration_mm",
+    "wa_mpjpe100_mm", "w_mpjpe100_mm", "rte_percent", "gravity_tilt_deg", "camera_rotation_step_deg", "camera_drift_deg",
+    "foot_slide_mm", "foot_joint_slide_mm", "jitter_ratio", "acceleration_error", "penetration_mm",
 )
 _RATIOS = {"pa_ratio": ("pa_mpjpe12_mm", "detector_pa_mpjpe12_mm"), "mpjpe_ratio": ("mpjpe12_camera_mm", "detector_mpjpe12_camera_mm")}
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from smplit.body.model import SURFACE_POINTS, BodyModel
-from smplit.evaluation import metrics
+from smplit.evaluation import camera_rotation, metrics
 from smplit.evaluation.detector import COMMON_JOINTS, HIPS, SMPLX_ROWS, detector_joints
 from smplit.evaluation.truth import Truth
 from smplit.mocap.fit.points import body_points
@@ -105,6 +105,8 @@ def figures(pair: Compared, body: BodyModel) -> dict:
     out["foot_skate_percent"], out["foot_skate_cm"] = metrics.foot_skate(soles)
     tilt = metrics.tilt(pair.motion.camera_R[:, :, 2].astype(np.float64), pair.truth.up[pair.rows])
     out["gravity_tilt_deg"], out["gravity_tilt_mean_deg"] = float(tilt[0]), float(tilt.mean())
+    found_R, true_R = pair.motion.camera_R, pair.truth.camera_R[pair.rows]
+    out["camera_rotation_step_deg"], out["camera_drift_deg"] = camera_rotation.step_error(found_R, true_R), camera_rotation.drift(found_R, true_R)
     out["reprojection_px"], out["reprojection_percent"] = _reprojection(pair, body)
     for name, own, base in (
         ("pa_ratio", "pa_mpjpe12_mm", "detector_pa_mpjpe12_mm"), ("mpjpe_ratio", "mpjpe12_camera_mm", "detector_mpjpe12_camera_mm"),
