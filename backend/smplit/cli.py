@@ -21,7 +21,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 import smplit
 from smplit import terminal
 from smplit.cli_options import Common, Output
-from smplit.cli_research import eval_capture, eval_difftraj, eval_loco, plot, train_difftraj, train_loco, train_loco_original
+from smplit.cli_research import eval_capture, eval_difftraj, eval_loco, eval_style100, plot, train_difftraj, train_loco, train_loco_original
 from smplit.datasets.commands import data_process, data_split
 from smplit.errors import BadInput, Cancelled, SmplitError
 from smplit.loco.options import WalkOptions
@@ -274,6 +274,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "eval capture": eval_capture,
     "eval difftraj": eval_difftraj,
     "eval loco": eval_loco,
+    "eval style100": eval_style100,
+    "eval_style100": eval_style100,
     "plot": plot,
     "serve": serve,
 }
@@ -304,6 +306,7 @@ def _old_switches(name: str, arguments: list[str]) -> tuple[str, list[str]]:
     from smplit.training.original_options import wants_original
 
     translators = {"capture": seed_switches.translate, "loco": seed_switches.translate_loco, "loco original": original_options.translate}
+    translators |= dict.fromkeys(("eval style100", "eval_style100"), original_options.translate_evaluation)
     if name in translators:
         arguments, notes = translators[name](arguments)
         for note in notes:

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from tyro.conf import OmitArgPrefixes, Positional
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from smplit import terminal
 from smplit.cli_options import Common, Output
+from smplit.errors import BadInput
+from smplit.loco.original_options import Style100Options
 from smplit.mocap.options import CaptureOptions
 from smplit.training.options import TrainOptions
 from smplit.training.original_options import OriginalTrainOptions
@@ -168,6 +171,31 @@ def eval_loco(
             baseline=baseline, seed=common.seed, pictures=pictures, reporter=reporter, body=body,
         )
     terminal.result(report if common.json else report_tables(report), common.json)
+
+
+def eval_style100(
+    model: Positional[Path], options: OmitArgPrefixes[Style100Options], common: OmitArgPrefixes[Common], data: Path | None = None,
+    output: Annotated[Path | None, arg(aliases=["-o"])] = None, statistics: Path | None = None,
+) -> None:
+    """The published LOCO's own evaluation, by its own switches: held-out recordings gone on with, and its figures of both.
+
+    Args:
+        model: model*.pt of the original, or weights of 'smplit train loco --original'.
+        data: motion store.
+        output: folder for the JSON file; that of the checkpoint when not given.
+        statistics: mean and std npz that a published checkpoint was trained with.
+    """
+    from smplit.evaluation.original_style100 import eval_style100 as run
+    from smplit.evaluation.original_style100 import table
+
+    if data is None:
+        raise BadInput("No recordings to evaluate on were named.", "Write: --data STORE, made by 'smplit data process'.", "bad_option")
+    body = common.body()
+    with terminal.TerminalReporter("eval_style100") as reporter:
+        report = run(
+            model, data, output or model.parent, options, body, reporter, statistics=statistics, seed=common.seed, device=str(body.device)
+        )
+    terminal.result(report if common.json else table(report), common.json)
 
 
 def plot(runs: Positional[tuple[Path, ...]], output: Output) -> None:

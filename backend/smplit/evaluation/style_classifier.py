@@ -32,18 +32,18 @@ _FORMAT = "smplit-style-classifier-1"
 
 
 class StyleNetwork(nn.Module):
-    """(B,FRAMES,CHANNELS) standardised -> features (B,FEATURES) and logits (B,styles)."""
+    """(B,T,channels) standardised, of about one length -> features (B,FEATURES) and logits (B,styles)."""
 
-    def __init__(self, styles: int):
+    def __init__(self, styles: int, channels: int = CHANNELS):
         super().__init__()
         blocks = []
-        for into in (CHANNELS, _WIDTH, _WIDTH):
+        for into in (channels, _WIDTH, _WIDTH):
             blocks += [nn.Conv1d(into, _WIDTH, 5, stride=2, padding=2), nn.BatchNorm1d(_WIDTH), nn.LeakyReLU(0.2), nn.Dropout(0.2)]
         self.blocks = nn.Sequential(*blocks)
         self.narrow = nn.Linear(2 * _WIDTH, FEATURES)
         self.named = nn.Linear(FEATURES, styles)
-        self.register_buffer("mean", torch.zeros(CHANNELS))
-        self.register_buffer("spread", torch.ones(CHANNELS))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("spread", torch.ones(channels))
 
     def forward(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         inner = self.blocks(windows.transpose(1, 2))

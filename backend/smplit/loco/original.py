@@ -88,7 +88,7 @@ def original_rollout(
         reporter.check()
     values = torch.cat(pieces[1:], -1)[:, :, 0, :frames].transpose(1, 2).double().numpy()  # the first piece repeats the past
     walked = decode_path(control[:frames])[0]
-    return [Rollout(_motion(loco, loco.motion.restored(one), body), name, walked) for one, name in zip(values, names, strict=True)]
+    return [Rollout(motion_of(loco, loco.motion.restored(one), body), name, walked) for one, name in zip(values, names, strict=True)]
 
 
 def _styles(loco: OriginalLoco, wanted: Sequence[str], count: int, seed: int) -> list[str]:
@@ -126,7 +126,7 @@ def _past(loco: OriginalLoco, start: Motion | None, body: BodyModel) -> Tensor:
     return torch.as_tensor(loco.motion.normalised(features)[1:].T[:, None], dtype=torch.float32)
 
 
-def _motion(loco: OriginalLoco, values: np.ndarray, body: BodyModel) -> Motion:
+def motion_of(loco: OriginalLoco, values: np.ndarray, body: BodyModel) -> Motion:
     """A sample's 203 numbers (T,203) as a motion of the mean body, its lowest sole on the floor."""
     trans, root = decode_root(from_origin(values[:, :11]))
     rows = values[:, _BODY_ROTATIONS].reshape(len(values), _BODY - 1, 6)
