@@ -58,6 +58,12 @@ MODELS = {
         ModelFile("loco", ("loco/loco.safetensors",), "styled walking along a path",
                   "CC BY-NC 4.0: learned from recordings that exclude commercial use, among others", True, "shipped; model_files/TRAINING.md",
                   "82b1bef23db54e6be0f67a046c4875bcfe86e3d05247b6dc954d8d800c30cde5"),
+        ModelFile("wham_published", ("wham/wham_vit_bedlam_w_3dpw.pth.tar", "wham/wham_vit_w_3dpw.pth.tar"), "the published WHAM, for --body wham",
+                  "none stated; learned from data that exclude commercial use", False,
+                  "the authors' download, see github.com/yohanshin/WHAM; the BEDLAM file is the better one"),
+        ModelFile("smpl", ("body/SMPL_NEUTRAL.npz",), "the body that the published WHAM was trained with",
+                  "SMPL licence (non-commercial)", False,
+                  "after registering at smpl.is.tue.mpg.de, saved as npz with plain arrays; without it the open body stands in"),
     )
 }
 
@@ -113,6 +119,8 @@ def verify() -> list[dict]:
     rows = []
     for row in states():
         entry = MODELS[row["name"]]
+        if not entry.shipped:
+            continue
         state = "missing" if row["path"] is None else "intact"
         if row["path"] and entry.sha256 and row["sha256"] != entry.sha256:
             state = "changed"
@@ -132,6 +140,18 @@ def _body_loads(path: str) -> bool:
     return True
 
 
+def _numpy_scalars() -> list:
+    """What a number of numpy's is unpickled with: training scripts leave their best score beside the weights. Holds no code.
+
+    numpy's module was renamed in version 2; files of either name are read.
+    """
+    import numpy as np
+
+    scalar = type(np.float64()).__reduce__(np.float64())[0]
+    types = [np.dtype, type(np.dtype(np.float32)), type(np.dtype(np.float64))]
+    return [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar"), *types]
+
+
 def load_weights(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name, on the CPU: `.safetensors`, or a torch file of numbers alone.
 
@@ -147,7 +167,8 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise BadInput(f"'{path}' is not a file.", "Check the path of the checkpoint.", "no_such_file")
     try:
-        loaded = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_numpy_scalars()):
+            loaded = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or foreign file fails in zipfile, struct, the unpickler or torch: all of it is a bad file
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadInput(
