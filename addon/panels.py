@@ -121,8 +121,12 @@ class SMPLIT_PT_capture_options(Sidebar, bpy.types.Panel):
         column.active = settings.use_range
         column.prop(settings, "range_start")
         column.prop(settings, "range_end")
-        for name in ("hands", "face", "trajectory", "camera", "focal"):
+        for name in ("hands", "face", "trajectory", "camera_file"):
             layout.prop(settings, name)
+        column = layout.column()
+        column.active = not settings.camera_file
+        for name in ("camera", "focal"):
+            column.prop(settings, name)
 
 
 class SMPLIT_PT_capture_run(Sidebar, bpy.types.Panel):

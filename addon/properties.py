@@ -75,6 +75,11 @@ class SmplitCaptureSettings(bpy.types.PropertyGroup):
         name="Focal Length", min=0.0, soft_max=10000.0, precision=0,
         description="Focal length of the filming camera in pixels of the picture; 0 takes it from the file or guesses it",
     )
+    camera_file: bpy.props.StringProperty(
+        name="Camera File", subtype="FILE_PATH",
+        description="The camera that filmed, where it is known: images.txt of a COLMAP text model, OpenCV's .yml, .json or .xml, "
+        "or .npz. It replaces Camera and Focal Length",
+    )
     use_range: bpy.props.BoolProperty(name="Only a Part", description="Capture only the part between the two times")
     range_start: bpy.props.FloatProperty(
         name="From", min=0.0, description="Start in seconds of the video", subtype="TIME_ABSOLUTE", unit="TIME_ABSOLUTE",
@@ -85,10 +90,12 @@ class SmplitCaptureSettings(bpy.types.PropertyGroup):
 
     def options(self) -> dict[str, object]:
         """The choices as properties of `smplit.capture_video`."""
+        known = bool(self.camera_file)  # then nothing is to be found out
         return {
             "people": self.people_numbers if self.people == "numbers" else self.people,
             "fit": self.detail != "fast",
-            "hands": self.hands, "face": self.face, "camera": self.camera, "trajectory": self.trajectory, "focal": self.focal,
+            "hands": self.hands, "face": self.face, "trajectory": self.trajectory, "camera_file": self.camera_file,
+            "camera": "auto" if known else self.camera, "focal": 0.0 if known else self.focal,
             "range": f"{self.range_start:g}:{self.range_end:g}" if self.use_range else "",
         }
 

@@ -59,6 +59,10 @@ class SMPLIT_OT_capture_video(preferences.NeedsBackend, bpy.types.Operator):
     focal: bpy.props.FloatProperty(
         name="Focal Length", min=0.0, options={"SKIP_SAVE"}, description="In pixels of the upright picture; 0 finds it out",
     )
+    camera_file: bpy.props.StringProperty(
+        name="Camera File", subtype="FILE_PATH", options={"SKIP_SAVE"},
+        description="The camera that filmed, where it is known: images.txt of COLMAP, OpenCV's .yml, .json or .xml, or .npz",
+    )
     people: bpy.props.StringProperty(name="People", default="all", options={"SKIP_SAVE"}, description="all, largest, or numbers such as 1,3")
     flip_eval: bpy.props.BoolProperty(name="Average with Mirror", options={"SKIP_SAVE"}, description="Average with the mirrored video; slower")
     visualize: bpy.props.BoolProperty(name="Overlay Video", options={"SKIP_SAVE"}, description="Also keep a video with the body drawn over it")
@@ -88,6 +92,13 @@ class SMPLIT_OT_capture_video(preferences.NeedsBackend, bpy.types.Operator):
             what = "is a folder" if lost[0].is_dir() else "does not exist"
             self.report({"ERROR"}, f"'{lost[0]}' {what}. Choose a video file.")
             return {"CANCELLED"}
+        cameras = [Path(bpy.path.abspath(self.camera_file)).absolute()] if self.camera_file else []
+        if cameras and not cameras[0].is_file():
+            self.report({"ERROR"}, f"Camera file '{cameras[0]}' does not exist. Choose a file, or leave it empty.")
+            return {"CANCELLED"}
+        if cameras and len(paths) > 1:
+            self.report({"ERROR"}, "A camera file belongs to one video, but several were chosen. Capture them one by one.")
+            return {"CANCELLED"}
         try:
             pump.ensure_started(preferences.target)
         except errors.SmplitError as error:
@@ -95,18 +106,20 @@ class SMPLIT_OT_capture_video(preferences.NeedsBackend, bpy.types.Operator):
             return {"CANCELLED"}
         # One job per video: one that fails does not stop the others.
         for path in paths:
-            request = protocol.submit("capture", self._params(), [path], roots=[path.parent])
+            files = [path, *cameras]
+            request = protocol.submit("capture", self._params(cameras), files, roots={file.parent for file in files})
             context.window_manager.smplit_last_job = request.id
             pump.BACKEND.submit(pump.BACKEND.jobs.add(request, path.name))
         pump.redraw()
         return {"FINISHED"}
 
-    def _params(self) -> dict[str, object]:
-        """The options as the fields of CaptureOptions."""
+    def _params(self, cameras: list[Path]) -> dict[str, object]:
+        """The options as the fields of CaptureOptions; `cameras` holds the camera file's path, if there is one."""
         names = ("body", "hands", "face", "fit", "trajectory", "camera", "people", "flip_eval", "visualize", "seed")
         params = {name: getattr(self, name) for name in names}
         if self.device != "auto":  # else the backend's own, from the preferences
             params["device"] = self.device
+        params["camera_file"] = str(cameras[0]) if cameras else None
         return {**params, "focal": self.focal or None, "range": self.range or None}
 
 

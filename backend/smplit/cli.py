@@ -50,6 +50,8 @@ def capture(
     doubled = sorted({stem for stem in stems if stems.count(stem) > 1})
     if doubled:
         raise BadInput(f"Several videos are called '{doubled[0]}': their results would overwrite each other.", "Rename one, or use two folders.")
+    if options.camera_file is not None and len(videos) > 1:
+        raise BadInput("One camera file was named for several videos.", "Capture each video with its own --camera-file.", "bad_option")
     resolve_device(options.device)
     from smplit.mocap import init_model
     from smplit.mocap.pipeline import capture as run

@@ -69,7 +69,7 @@ def test_the_panels_choices_are_ones_that_the_command_takes(addon, empty_file, b
         for item in settings.bl_rna.properties[name].enum_items:
             setattr(settings, name, item.identifier)
             options = settings.options()
-            options["focal"] = options["focal"] or None
+            options["focal"], options["camera_file"] = options["focal"] or None, options["camera_file"] or None
             subprocess.run([backend_python, "-c", program, json.dumps(options)], check=True)
     assert settings.options()["range"] == "2.5:10"
 

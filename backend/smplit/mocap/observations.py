@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from smplit.video.lens import Lens
+
 
 @dataclass
 class PersonLandmarks:
@@ -36,6 +38,16 @@ class PersonLandmarks:
         cut = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name not in ("person", "first")}
         return replace(self, first=self.first + rows.indices(len(self))[0], **cut)
 
+    def straightened(self, lens: Lens) -> PersonLandmarks:
+        """As a pinhole with the lens's matrix would have seen it; what such a picture cannot show loses its confidence."""
+        body, shown = lens.straighten(self.body)
+        face = np.concatenate([lens.straighten(self.face[..., :2])[0], self.face[..., 2:]], -1)
+        boxes = lens.straighten(self.boxes.reshape(-1, 2, 2))[0].reshape(-1, 4)
+        return replace(
+            self, body=body.astype(np.float32), body_confidence=self.body_confidence * shown, face=face.astype(np.float32),
+            hands=lens.straighten(self.hands)[0].astype(np.float32), boxes=boxes.astype(np.float32),
+        )
+
 
 @dataclass
 class CameraMotion:
@@ -60,10 +72,14 @@ class CameraMotion:
     lines: np.ndarray | None = None
     # (N,3) m the camera's centre in the first frame's camera axes, once it is known in metres; zeros unless travelling.
     centre: np.ndarray | None = None
+    # (3,3) first frame's camera axes -> a world whose z is up, where the user supplied the camera in one; None: to be found out.
+    to_world: np.ndarray | None = None
+    size: tuple[int, int] | None = None  # px, width and height of the picture; None: twice the principal point
 
     def part(self, rows: slice) -> CameraMotion:
         """The camera of some consecutive frames; background points are left out."""
         cut = lambda values: None if values is None else values[rows]
         return CameraMotion(
-            self.rotation[rows], self.kind, self.K, self.focal_source, self.residual[rows], cut(self.path), centre=cut(self.centre)
+            self.rotation[rows], self.kind, self.K, self.focal_source, self.residual[rows], cut(self.path), centre=cut(self.centre),
+            to_world=self.to_world, size=self.size,
         )

@@ -27,8 +27,12 @@ from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.options import CaptureOptions
 from smplit.mocap.select import choose_people, drop_false_people
 from smplit.progress import Reporter
+from smplit.video.camera_file import read_camera_file
+from smplit.video.camera_known import known_camera
 from smplit.video.camera_motion import CameraTracker, TrackedCamera
+from smplit.video.camera_supplied import SuppliedCamera
 from smplit.video.decode import Frame, VideoInfo, VideoReader, parse_range
+from smplit.video.lens import Lens
 from smplit.video.read_ahead import read_ahead
 from smplit.video.shots import CutDetector
 from smplit.video.tracking import join_tracks
@@ -52,6 +56,15 @@ class ShotObservations:
     frame_times: np.ndarray
     camera: CameraMotion
     people: list[PersonLandmarks] = field(default_factory=list)
+
+
+@dataclass
+class _Cameras:
+    """The lens of a video, where its focal length comes from, and the camera of every shot."""
+
+    lens: Lens
+    focal_source: str
+    of_shots: list[TrackedCamera]
 
 
 @dataclass
@@ -79,31 +92,38 @@ def observe(video: Path, options: CaptureOptions, reporter: Reporter) -> list[Sh
     (time seen times height in the picture). A person who comes back after a cut is a new number.
 
     Raises:
-        BadInput: unreadable video ("no_such_file" ...), "one_frame", "no_person", "no_such_person".
+        BadInput: unreadable video ("no_such_file" ...), "one_frame", "no_person", "no_such_person", or a camera file
+            that cannot be used.
         Cancelled: through `reporter`.
     """
     video = Path(video)
     start, stop = parse_range(options.range)
+    supplied = None if options.camera_file is None else read_camera_file(options.camera_file)
     networks = _Networks.load(options)
     shots: list[_Shot] = []
     with VideoReader(video, start, stop) as reader, ThreadPoolExecutor(2, "extremities") as pool:
         total = _expected_frames(reader.info, start, stop)
+        if supplied is not None:
+            supplied = supplied.for_picture(reader.info.width, reader.info.height, reporter.warn)
+            if options.range is None:
+                supplied.check_length(reader.info.frame_count, reader.info.duration)
         cuts = CutDetector()
         with read_ahead(reader, ahead=3) as frames:
             for frame in frames:
                 reporter.check()
                 if cuts.is_cut(frame.image) or not shots:
                     _close(shots)
-                    shots.append(_Shot(frame, reader.info, networks, options, pool))
+                    shots.append(_Shot(frame, reader.info, networks, _camera_mode(options, supplied), pool))
                 shots[-1].add(frame)
                 reporter.stage(STAGE, sum(len(shot) for shot in shots), total)
         _close(shots)
-        info, warnings = reader.info, reader.warnings
+        info, warnings, skipped = reader.info, reader.warnings, reader.skipped
     for text in warnings:
         reporter.warn(text)
     count = sum(len(shot) for shot in shots)
     reporter.stage(STAGE, count, count)
-    return _select(video, info, shots, options, reporter)
+    cameras = None if supplied is None else _supplied_cameras(supplied, shots, skipped, options, reporter)
+    return _select(video, info, shots, cameras, options, reporter)
 
 
 def _close(shots: list[_Shot]) -> None:
@@ -111,7 +131,9 @@ def _close(shots: list[_Shot]) -> None:
         shots[-1].close()
 
 
-def _select(video: Path, info: VideoInfo, shots: list[_Shot], options: CaptureOptions, reporter: Reporter) -> list[ShotObservations]:
+def _select(
+    video: Path, info: VideoInfo, shots: list[_Shot], cameras: _Cameras | None, options: CaptureOptions, reporter: Reporter
+) -> list[ShotObservations]:
     count = sum(len(shot) for shot in shots)
     if count == 0:
         raise BadInput(
@@ -120,8 +142,8 @@ def _select(video: Path, info: VideoInfo, shots: list[_Shot], options: CaptureOp
         )
     if count == 1:
         raise BadInput(f"'{video}' gives one frame only; motion needs at least two.", "Choose a longer video or --range.", "one_frame")
-    K, source, cameras = _solve_cameras(info, shots, options, reporter)
-    observed = [shot.finish(K, source, camera) for shot, camera in zip(shots, cameras, strict=True)]
+    cameras = cameras or _solve_cameras(info, shots, options, reporter)
+    observed = [shot.finish(cameras.lens, cameras.focal_source, camera) for shot, camera in zip(shots, cameras.of_shots, strict=True)]
     drop_false_people(observed)
     if not any(shot.people for shot in observed):
         first, last = observed[0].frame_times[0], observed[-1].frame_times[-1]
@@ -147,10 +169,25 @@ def camera_matrix(info: VideoInfo, options: CaptureOptions) -> tuple[np.ndarray,
     return np.array([[focal, 0.0, info.width / 2.0], [0.0, focal, info.height / 2.0], [0.0, 0.0, 1.0]]), source
 
 
-def _solve_cameras(
-    info: VideoInfo, shots: list[_Shot], options: CaptureOptions, reporter: Reporter
-) -> tuple[np.ndarray, str, list[TrackedCamera]]:
-    """(3,3) px, where its focal length comes from, and every shot's camera; a turning camera betrays its focal length."""
+def _camera_mode(options: CaptureOptions, supplied: SuppliedCamera | None) -> str:
+    """What the background is watched for; a supplied camera needs its points only where its unit is not known."""
+    if supplied is None:
+        return options.camera
+    return "static" if supplied.metric or supplied.still else "moving"
+
+
+def _supplied_cameras(supplied: SuppliedCamera, shots: list[_Shot], skipped: int, options: CaptureOptions, reporter: Reporter) -> _Cameras | None:
+    """Every shot's camera out of the file; None where no frame was read."""
+    if not shots:
+        return None
+    times = np.concatenate([shot.times for shot in shots])
+    rotation, centre = supplied.follow(times, skipped, options.range is None, reporter.warn)
+    rows = [slice(shot.start, shot.start + len(shot)) for shot in shots]
+    return _Cameras(supplied.lens, "given", [shot.known_camera(supplied, rotation[r], centre[r]) for shot, r in zip(shots, rows, strict=True)])
+
+
+def _solve_cameras(info: VideoInfo, shots: list[_Shot], options: CaptureOptions, reporter: Reporter) -> _Cameras:
+    """Every shot's camera from its background; a turning camera betrays its focal length."""
     K, source = camera_matrix(info, options)
     cameras = [shot.solve_camera(K) for shot in shots]
     told = [camera.focal for camera in cameras if camera.focal is not None]
@@ -162,7 +199,7 @@ def _solve_cameras(
     for camera in cameras:
         if camera.note:
             reporter.warn(camera.note)
-    return K, source, cameras
+    return _Cameras(Lens(K), source, cameras)
 
 
 def _expected_frames(info: VideoInfo, start: float | None, stop: float | None) -> int | None:
@@ -178,25 +215,26 @@ def _expected_frames(info: VideoInfo, start: float | None, stop: float | None) -
 class _Shot:
     """Collects one shot frame by frame."""
 
-    def __init__(self, first: Frame, info: VideoInfo, networks: _Networks, options: CaptureOptions, pool: ThreadPoolExecutor):
+    def __init__(self, first: Frame, info: VideoInfo, networks: _Networks, camera_mode: str, pool: ThreadPoolExecutor):
         self.start = first.index
-        self._times: list[float] = []
+        self.times: list[float] = []
+        self._size = info.width, info.height
         self._bodies = BodyFollower(networks.detector, networks.body)
         self._extremities = ExtremityFollower(networks.hand, networks.face)
-        self._camera = CameraTracker(info.width, info.height, options.camera)
+        self._camera = CameraTracker(info.width, info.height, camera_mode)
         self._lines = LineGatherer()
         self._pool = pool
         self._pending: list[Future] = []
         self._rows: dict[int, list[np.ndarray]] = {}
 
     def __len__(self) -> int:
-        return len(self._times)
+        return len(self.times)
 
     def add(self, frame: Frame) -> None:
         """Bodies now; hands, faces and camera while the next frame's bodies are found."""
         seen = self._bodies.step(frame.image, frame.time)
         self._wait()
-        self._times.append(frame.time)
+        self.times.append(frame.time)
         boxes = np.array([body.box for body in seen], np.float32).reshape(-1, 4)
         self._pending = [
             self._pool.submit(self._follow_extremities, frame.index, frame.image, seen),
@@ -231,16 +269,24 @@ class _Shot:
         """The shot's camera if its matrix is K (3,3) px; may be asked again with another K."""
         return self._camera.finish(K)
 
-    def finish(self, K: np.ndarray, focal_source: str, camera: TrackedCamera) -> ShotObservations:
-        """What was seen, with people in the order of their first frame, numbered by row order for now."""
-        times = np.array(self._times)
+    def known_camera(self, supplied: SuppliedCamera, rotation: np.ndarray, centre: np.ndarray) -> TrackedCamera:
+        """The shot's camera from the file's poses of its frames: rotation (N,3,3) world to camera, centre (N,3)."""
+        return known_camera(supplied, rotation, centre, self._camera.background)
+
+    def finish(self, lens: Lens, focal_source: str, camera: TrackedCamera) -> ShotObservations:
+        """What was seen, with people in the order of their first frame, numbered by row order for now; pixels are a pinhole's."""
+        times = np.array(self.times)
         people = [_dense(self._rows.pop(track)) for track in sorted(self._rows)]
         for person in people:
             first = person.first - self.start
             right_mistaken_sides(person, times[first : first + len(person)])
+        lines = self._lines.lines
+        if not lens.straight:
+            people = [person.straightened(lens) for person in people]
+            lines[:, 1:] = lens.straighten(lines[:, 1:].reshape(-1, 2, 2))[0].reshape(-1, 4)
         motion = CameraMotion(
-            camera.rotation, camera.kind, K, focal_source, camera.residual, camera.path, camera.points, camera.points_frame,
-            lines=self._lines.lines,
+            camera.rotation, camera.kind, lens.K, focal_source, camera.residual, camera.path, camera.points, camera.points_frame,
+            lines, camera.centre, camera.to_world, self._size,
         )
         return ShotObservations(self.start, times, motion, people)
 

@@ -32,6 +32,7 @@ class CaptureOptions:
     trajectory: str = "auto"  # where the world path comes from: the camera, or the feet alone (difftraj); none keeps the person in place
     camera: str = "auto"  # static, moving, or decide from the background
     focal: float | None = None  # focal length in pixels of the upright frame
+    camera_file: str | None = None  # the video's camera: COLMAP text model, OpenCV yml/json/xml, or npz with camera_R, camera_t, camera_K
     people: str = "all"  # all, largest, or person numbers such as 1,3
     flip_eval: bool = False  # average with the mirrored video (slower)
     visualize: bool = False  # also write an overlay video and a contact sheet
@@ -67,6 +68,10 @@ class CaptureOptions:
             problems.append("--flip-eval needs the WHAM body, which is not in this version; leave it out")
         if self.focal is not None and not 10 <= float(self.focal) <= 1e6:
             problems.append(f"--focal {self.focal} is not a focal length in pixels (10 or more)")
+        if self.camera_file is not None:
+            # The file tells both: two answers to one question are a mistake.
+            told = [name for name in ("focal", "camera") if getattr(self, name) not in (None, "auto")]
+            problems += [f"--{name} and --camera-file exclude each other" for name in told]
         if self.people not in ("all", "largest"):
             try:
                 if not all(int(part) >= 1 for part in self.people.split(",")):

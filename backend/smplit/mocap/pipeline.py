@@ -192,7 +192,7 @@ def _provenance(video: Path, body: BodyModel, options: CaptureOptions, person: i
     return {
         "smplit_version": np.array(smplit.__version__), "smplit_source": np.array(video.name),
         "smplit_person": np.array(person), "smplit_body": np.array(body.name), "smplit_body_sha256": np.array(body.sha256),
-        "smplit_video_size": np.round(2.0 * shot.camera.K[:2, 2]).astype(np.int32),  # our principal point is the middle
+        "smplit_video_size": np.asarray(shot.camera.size or np.round(2.0 * shot.camera.K[:2, 2]), np.int32),
         "smplit_camera_kind": np.array(shot.camera.kind), "smplit_focal_source": np.array(shot.camera.focal_source),
         "smplit_stages": np.array(f"landmarks+fit hands={options.hands} face={options.face} trajectory={options.trajectory}"),
     }

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The job kind `capture`: videos in, one motion file per person in the job's folder."""
+"""The job kind `capture`: videos in, one motion file per person in the job's folder.
+
+The option `camera_file` names one of the job's paths, so that it is checked like every file that a job reads.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,14 @@ def check(params: Mapping, paths: list[Path], arrays: Mapping[str, np.ndarray]) 
         CaptureOptions.from_dict(good)
     except BadInput as error:
         problems.append(error.message.rstrip("."))
-    if not paths:
+    camera_file = good.get("camera_file")
+    if camera_file is not None and Path(camera_file) not in paths:
+        problems.append(f"camera file '{camera_file}' is not among the job's paths")
+    videos = [path for path in paths if camera_file is None or path != Path(camera_file)]
+    if not videos:
         problems.append("no video was given")
+    if camera_file is not None and len(videos) > 1:
+        problems.append("a camera file belongs to one video")
     if arrays:
         problems.append(f"a capture takes no arrays, but got {', '.join(arrays)}")
     return problems
@@ -66,8 +75,14 @@ def run(job: JobInput, reporter: JobReporter) -> None:
 
     options = CaptureOptions.from_dict({"device": job.device, **job.params})
     body = _body(options.device)
+    videos = list(job.paths)
+    if options.camera_file is not None:
+        file = Path(options.camera_file).resolve()  # the job's paths are
+        videos = [path for path in videos if path != file]
+        options.camera_file = str(file)
+        reporter.expect(len(videos))
     problems = []
-    for clip, video in enumerate(job.paths):
+    for clip, video in enumerate(videos):
         reporter.begin(clip, video.name)
         try:
             results = capture(video, job.results / str(clip), options, reporter, body=body)
@@ -77,5 +92,5 @@ def run(job: JobInput, reporter: JobReporter) -> None:
             continue
         for result in results:
             reporter.result(result.path, result.person, len(result.motion), result.figures)
-    if len(problems) == len(job.paths):
+    if len(problems) == len(videos):
         raise problems[0]

@@ -34,12 +34,17 @@ class JobReporter(Reporter):
 
     def __init__(self, send: Callable[[Message], None], stages: Mapping[str, float], clips: int, cancelled: Callable[[], bool]):
         self._send = send
-        self._clips = max(clips, 1)
-        self._plan = StagePlan(stages, clips)
+        self._stages = stages
+        self.expect(clips)
         self._eta = Eta(time.monotonic())
         self._cancelled = cancelled
         self._clip, self._source = 0, ""
         self._stage, self._sent = "", 0.0
+
+    def expect(self, clips: int) -> None:
+        """So many inputs will be begun: not every path of a job need be one."""
+        self._clips = max(clips, 1)
+        self._plan = StagePlan(self._stages, clips)
 
     def begin(self, clip: int, source: str) -> None:
         """What follows is about input number `clip`, named `source`."""

@@ -33,6 +33,8 @@ class TrackedCamera:
     in; the ground among them gives the factor (`camera_scale`). Else None.
     `focal`: the focal length (px) that makes a turning camera's background agree best; None when the
     turn is too small to tell. Better than a guess, worse than metadata.
+    `centre` (N,3) m in the first frame's axes, `to_world` (3,3) from these to a world whose z is up: of a camera that
+    the user supplied, else None.
     `note`: a sentence for the user when the answer is a fall-back, else empty.
     """
 
@@ -44,6 +46,8 @@ class TrackedCamera:
     points_frame: np.ndarray | None = None
     focal: float | None = None
     note: str = ""
+    centre: np.ndarray | None = None
+    to_world: np.ndarray | None = None
 
 
 class CameraTracker:
@@ -56,14 +60,14 @@ class CameraTracker:
         if mode not in MODES:
             raise ValueError(f"camera mode {mode!r} is none of {MODES}")
         self.mode, self.width = mode, width
-        self._background = BackgroundTracker(width, height)
+        self.background = BackgroundTracker(width, height)
         self._count = 0
 
     def add(self, image_rgb: np.ndarray, boxes: np.ndarray) -> None:
         """image_rgb (H,W,3) uint8; boxes (P,4) px x0, y0, x1, y1 of the people in it (P may be 0)."""
         self._count += 1
         if self.mode != "static":
-            self._background.add(image_rgb, boxes)
+            self.background.add(image_rgb, boxes)
 
     def finish(self, K: np.ndarray) -> TrackedCamera:
         """K (3,3) px of the full frame.
@@ -75,7 +79,7 @@ class CameraTracker:
             raise ValueError("CameraTracker.finish needs at least one frame")
         if self.mode == "static":
             return self._standing(np.zeros(self._count), "")
-        clip = Clip(self._background, np.asarray(K, dtype=np.float64))
+        clip = Clip(self.background, np.asarray(K, dtype=np.float64))
         told = clip.told()
         if told.mean() < 0.5:
             note = "The background has too little texture to tell whether the camera moves; it is taken as static."

@@ -48,11 +48,11 @@ def solve_stretch(stretch: Stretch, rotation: np.ndarray) -> StretchPath:
     tried = [_bundle(stretch, few, turns[few], centres[few], depths, _TRIAL_STEPS) for turns, centres, depths in starts]
     poses = _place_all(stretch, few, min(tried, key=lambda solved: solved[3]))
     poses = _place_all(stretch, chosen, _bundle(stretch, chosen, poses[0][chosen], poses[1][chosen], poses[2]))
-    cost, steady = _judge(stretch, *poses)
+    cost, steady = steady_corners(stretch, *poses)
     return StretchPath(*poses, cost, steady)
 
 
-def _judge(stretch: Stretch, rotation: np.ndarray, centre: np.ndarray, inverse_depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def steady_corners(stretch: Stretch, rotation: np.ndarray, centre: np.ndarray, inverse_depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cost of every frame (T,), and corners whose depth is known (M,): travel moved them by many times the tolerance."""
     costs, sway, fitting = [], np.zeros(len(stretch.corners)), np.zeros(len(stretch.corners))
     for rows, part in stretch.parts():

@@ -80,7 +80,8 @@ def _seconds(text: str) -> float:
 class VideoReader:
     """`with VideoReader(path) as video: for frame in video: ...`; memory holds one frame.
 
-    `warnings` grows while reading (a truncated file gives what decodes, plus a warning).
+    `warnings` grows while reading (a truncated file gives what decodes, plus a warning); `skipped` counts the
+    frames before `start`.
 
     Raises:
         BadInput: on construction, when the path holds no readable video.
@@ -89,6 +90,7 @@ class VideoReader:
     def __init__(self, path: str | Path, start: float | None = None, stop: float | None = None):
         self.path = Path(path)
         self.warnings: list[str] = []
+        self.skipped = 0
         self._start, self._stop = start, stop
         self._container = _open(self.path)
         try:
@@ -161,6 +163,7 @@ class VideoReader:
             if self._stop is not None and time >= self._stop:
                 return
             if self._start is not None and time < self._start:
+                self.skipped += 1
                 continue
             yield Frame(index, time, self._upright(frame))
             index += 1

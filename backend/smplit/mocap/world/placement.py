@@ -79,7 +79,9 @@ def _centre(person: PersonTrack, turn: np.ndarray | None = None) -> np.ndarray:
 
 def shot_up(body: BodyModel, people: list[PersonTrack], camera: CameraMotion, ground: gravity.Balance | None = None) -> np.ndarray:
     """Up direction (3,) in the first camera's axes: from all people, upright edges of the background, and the
-    ground that a travelling camera saw."""
+    ground that a travelling camera saw; a supplied camera may know it."""
+    if camera.to_world is not None:
+        return camera.to_world[2]
     balances, bodies = [], []
     for person in people:
         _, joints, soles = body_in_axes(body, person)
@@ -145,7 +147,8 @@ def place_people(body: BodyModel, people: list[PersonTrack], up: np.ndarray, in_
     Args:
         in_place: keep everyone where they first stood (`--trajectory none`).
     """
-    to_world = gravity.world_rotation(up)
+    known = people[0].camera.to_world
+    to_world = gravity.world_rotation(up) if known is None else known
     parts = []
     for person in people:
         turn = to_world[None] @ np.transpose(person.camera.rotation, (0, 2, 1))
