@@ -3,14 +3,14 @@
 
     .venv/bin/python tools/render_detections.py --data store.safetensors -o out/detections --minutes 60
 
-Training data of the lifter (`smplit/mocap/lifter`): how BlazePose errs in pixels and in depth is learned from pairs
-of truth and detection, because no formula tells it. Only recordings of the split's part "train" are filmed, in clothes
-drawn at random. One file of pairs for every `--clips` clips; N frames in all, C clips, at 15 frames a second:
+Training data of the lifter (`smplit/mocap/lifter`): how BlazePose errs in pixels and in depth is learned from pairs of
+truth and detection, because no formula tells it. Clothes, places and cameras are drawn at random. One file of pairs for
+every `--clips` clips; N frames in all, C clips, at 15 frames a second:
 
 `poses` (N,22,3) rad and `trans` (N,3) m in the world (Z up), `betas` (C,10), `R` (C,3,3), `t` (C,3) world-to-camera in
 OpenCV axes (the camera stands still), `first` (C+1,) rows of each clip, `source` (C,) index of the recording in the store,
-`start` (C,) its first frame there, `rays` (N,33,2) = ((x, y) px - principal point) / focal length, `confidence` (N,33), `world` (N,33,3) m,
-`present` (N,) bool, `box` (N,4) in the unit of `rays`.
+`start` (C,) its first frame there, `rays` (N,33,2) = ((x, y) px - principal point) / focal length, `confidence` (N,33),
+`world` (N,33,3) m, `present` (N,) bool, `box` (N,4) in the unit of `rays`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from truth_clips.renderer import Renderer
 
 from smplit.axes import axis_angle_from_matrix, matrix_from_axis_angle
 from smplit.body.model import BodyModel
-from smplit.datasets.split import Split
+from smplit.datasets.split import TRAIN, Split
 from smplit.datasets.store import MotionStore
 from smplit.mocap.keypoints.blazepose import BodyLandmarker, region_from_circle
 from smplit.mocap.keypoints.bodies import body_box
@@ -56,17 +56,17 @@ def _look(random: np.random.Generator) -> Look:
 class _Studio:
     """Draws clips and asks the detector about them."""
 
-    def __init__(self, store: MotionStore, seed: int, commercial_safe: bool = False):
+    def __init__(self, store: MotionStore, seed: int, commercial_safe: bool = False, part: str = TRAIN):
         self.random = np.random.default_rng(seed)
         self.body = BodyModel.load()
         self.store = store
         self.renderer = Renderer((WINDOW, WINDOW), self.body)
         self.landmarker = BodyLandmarker("cpu", 1)
-        train = Split.load().indices(store)["train"]
+        recordings = Split.load().indices(store)[part]
         self.sources: list[list[int]] = []
         self.shares = []
         for name, share in _SHARES.items():
-            chosen = [i for i in train if store.clips[i].part.startswith(name) and store.clips[i].seconds > SECONDS + 0.2]
+            chosen = [i for i in recordings if store.clips[i].part.startswith(name) and store.clips[i].seconds > SECONDS + 0.2]
             chosen = [i for i in chosen if not commercial_safe or store.clips[i].licence in FREE_LICENCES]
             if chosen:
                 self.sources.append(chosen)
@@ -222,9 +222,10 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=20, help="clips in a file")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--commercial-safe", action="store_true", help="only recordings that commercial use is allowed of")
+    parser.add_argument("--part", default=TRAIN, help="part of the split; others than train serve 'smplit eval wham'")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    studio = _Studio(MotionStore.open(args.data), args.seed, args.commercial_safe)
+    studio = _Studio(MotionStore.open(args.data), args.seed, args.commercial_safe, args.part)
     args.output.mkdir(parents=True, exist_ok=True)
     started, number = time.monotonic(), 0
     while time.monotonic() - started < 60 * args.minutes:

@@ -49,6 +49,9 @@ MODELS = {
         ModelFile("pose_prior", ("pose_prior/gmm.safetensors",), "which body poses people take, for the fit",
                   "CC0; learned from CMU mocap (free for all uses) and reactidle (MIT)", True, "shipped; model_files/TRAINING.md",
                   "9965324e6948da1f91026526fc6c216c68a9c52fbbaa1005de83aa513751781b"),
+        ModelFile("lifter", ("wham/stage1.safetensors",), "body motion from landmarks",
+                  "CC0; learned from CMU mocap (free for all uses) and reactidle (MIT)", True, "shipped; model_files/TRAINING.md",
+                  "0" * 64),
         ModelFile("difftraj", ("difftraj/all.safetensors",), "a trajectory for any body motion",
                   "CC BY-NC 4.0: learned from recordings that exclude commercial use, among others", True, "shipped; model_files/TRAINING.md",
                   "dc185717df4bc7083bd2b9c876f522329dbcb1eefdde994d30d576cae5033d7a"),
@@ -93,6 +96,15 @@ def find(name: str) -> Path:
         f"Model file '{entry.paths[-1]}' ({entry.enables}) was not found in: {', '.join(str(p) for p in places)}.",
         "Install SMPLit again, or set SMPLIT_MODEL_FILES to the folder that holds it." if entry.shipped else f"Get it: {entry.source}.",
     )
+
+
+def found(name: str) -> bool:
+    """Whether a model's file is there."""
+    try:
+        find(name)
+    except MissingModel:
+        return False
+    return True
 
 
 def states() -> list[dict]:

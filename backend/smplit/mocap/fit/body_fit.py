@@ -24,6 +24,7 @@ from smplit.mocap.fit.energy import LIMBS, Sigmas
 from smplit.mocap.fit.initial import initial_rotations, initial_translation, towards_person
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES, BodyPoints, body_points, sole_points
 from smplit.mocap.fit.pose_prior import PosePrior
+from smplit.mocap.lifter.estimate import LiftedBody
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.smoothing import smooth_curves, smooth_rotations
 from smplit.motion import PARENTS
@@ -40,6 +41,7 @@ _GUESS_CUTOFF = 4.0  # Hz, of the first guess when nothing is fitted
 _LEG_LANDMARKS = [23, 24, 25, 26, 27, 28]  # BlazePose hips, knees, ankles
 _BELOW_THE_HIPS, _LEGS_GUESSED = slice(25, 33), 0.1  # BlazePose knees to toes, and the mean trust below which all are guesses
 _FACE, _HIPS = list(range(11)), [23, 24]  # of BlazePose
+_LIMB_FLOOR = 0.03  # m: no limb's ends are known better than this
 _PRIOR_EVERY = 15  # steps between two choices of each frame's component of the pose prior
 
 
@@ -84,6 +86,7 @@ class _Targets:
     head_places: Tensor | None
     head_weights: Tensor | None
     head_alone: Tensor
+    turns: Tensor | None
 
     def window(self, frames: slice) -> _Targets:
         def cut(value):
@@ -128,6 +131,7 @@ class BodyFitter:
         head: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
         sigmas: Sigmas | None = None,
         check: Callable[[int, int], None] = lambda done, total: None,
+        lifted: LiftedBody | None = None,
     ):
         """
         Args:
@@ -137,7 +141,9 @@ class BodyFitter:
             wrists: palm orientations (N,2,3,3) in camera axes and their trust (N,2).
             head: head orientations (N,3,3) and places (N,3) m in camera axes, and their trust (N,).
             check: called with (iterations done, total); may raise `Cancelled`.
+            lifted: the lifter's motion of the same frames; without it the detector's own 3D says how limbs point.
         """
+        self.lifted = lifted
         self.body, self.camera, self.landmarks, self.check = body, camera, landmarks, check
         self.sigmas = sigmas or Sigmas()
         self.prior = PosePrior.load()
@@ -161,7 +167,7 @@ class BodyFitter:
         self.to_first = torch.as_tensor(np.transpose(camera.rotation, (0, 2, 1)), dtype=torch.float32)
         self.place_camera(camera.centre)
         self.K = torch.as_tensor(camera.K, dtype=torch.float32)
-        self.betas = torch.zeros(10)
+        self.betas = torch.zeros(10) if lifted is None else torch.as_tensor(lifted.betas, dtype=torch.float32)
         self.lean = torch.zeros(3)
         self.up: Tensor | None = None
         self.points, self.soles = body_points(body, self.betas), sole_points(body, self.betas)
@@ -183,11 +189,13 @@ class BodyFitter:
         names = [BLAZEPOSE_NAMES[i] for i in self.points.landmarks]
         self.pairs = torch.tensor([[names.index(a), names.index(b)] for a, b in LIMBS])
         used = self.points.landmarks
-        ends = self.turned[:, used]
+        ends = self.turned[:, used] if self.lifted is None else self._lifted_landmarks()
         limb = ends[:, self.pairs[:, 1]] - ends[:, self.pairs[:, 0]]
         directions = torch.nn.functional.normalize(limb, dim=-1)
         weights = self.shown[:, used] * self.points.trust
         direction_weights = torch.minimum(weights[:, self.pairs[:, 0]], weights[:, self.pairs[:, 1]])
+        if self.lifted is not None:
+            direction_weights = self._lifted_trust()
         as_tensor = lambda array: None if array is None else torch.as_tensor(np.asarray(array, np.float32))
         wrists, wrist_weights = self.wrists or (None, None)
         heads, head_places, head_weights = self.head or (None, None, None)
@@ -195,8 +203,19 @@ class BodyFitter:
             self.pixels[:, used], weights, self.trust[:, _LEG_LANDMARKS].sqrt().mean(1), directions, direction_weights,
             self.times, self.to_first, self.centre, self.K,
             as_tensor(wrists), as_tensor(wrist_weights), as_tensor(heads), as_tensor(head_places), as_tensor(head_weights),
-            self.head_alone,
+            self.head_alone, None if self.lifted is None else as_tensor(self.lifted.rotations),
         )
+
+    def _lifted_landmarks(self) -> Tensor:
+        """(T,K,3) m about the pelvis, camera axes: where the lifter puts the used landmarks of the present shape."""
+        local = torch.as_tensor(self.lifted.rotations, dtype=torch.float32)
+        rotations, joints = joint_transforms(local, self.body.rest_joints(self.betas)[:22])
+        return self.points.positions(rotations, joints)
+
+    def _lifted_trust(self) -> Tensor:
+        """(T,P): how sure the lifter is of each limb's direction, against the deviation `Sigmas.bone`."""
+        variance = torch.as_tensor(self.lifted.spread[..., 1], dtype=torch.float32)[:, self.points.joints] ** 2
+        return self.sigmas.bone**2 / (variance[:, self.pairs[:, 0]] + variance[:, self.pairs[:, 1]] + _LIMB_FLOOR**2)
 
     def _tick(self) -> None:
         self._steps_done += 1
@@ -229,7 +248,7 @@ class BodyFitter:
     def _closed_form(self, targets: _Targets) -> tuple[Tensor, Tensor]:
         """Local rotations (T,22,3,3) and translation (T,3) m of the present shape, frame by frame."""
         rest = self.body.rest_joints(self.betas)
-        local = initial_rotations(self.turned, rest)
+        local = initial_rotations(self.turned, rest) if self.lifted is None else targets.turns.clone()
         if not self.legs_seen:
             local[:, energy.LEG_JOINTS] = torch.eye(3)
         rotations, joints = joint_transforms(local, rest[:22])
@@ -333,9 +352,11 @@ class BodyFitter:
         rotations, joints = joint_transforms(local, rest)
         marks = points.positions(rotations, joints)
         total = energy.reprojection(marks + trans[:, None], targets.pixels, targets.weights, targets.K, s)
-        ends = points.positions(rotations, joints, in_depth=True)
+        ends = points.positions(rotations, joints, in_depth=targets.turns is None)
         total = total + energy.bone_directions(ends, self.pairs, targets.directions, targets.direction_weights, s)
         total = total + energy.anatomy(local, rest, self.widths, s)
+        if targets.turns is not None:
+            total = total + energy.turned_away(local, targets.turns, s)
         if targets.wrists is not None:
             off = energy.geodesic_squared(rotations[:, 20:22], targets.wrists)
             total = total + (targets.wrist_weights * off).sum() / s.wrist**2

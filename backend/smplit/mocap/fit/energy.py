@@ -27,6 +27,7 @@ class Sigmas:
     pixel: float = 0.01  # m at the person's depth, of a confident landmark
     pixel_outlier: float = 4.0  # sigmas beyond which a landmark counts as wrong
     bone: float = 0.1  # m, end of a limb against the detector's 3D direction
+    lifted: float = 0.35  # rad, joints against the lifter's; limbs' directions say the same more sharply, this adds their twist
     lean: float = 0.3  # rad, one turn of all the detector's 3D against the camera: it takes pitched cameras for level ones
     acceleration: float = 10.0  # m/s2 of joints
     root_acceleration: float = 15.0  # m/s2 of the root along the viewing ray
@@ -54,6 +55,8 @@ _POSE_WIDTH = {
 POSE_WIDTHS = torch.tensor(
     [_POSE_WIDTH[name.replace("left_", "").replace("right_", "")] for name in BODY_JOINTS[1:]]
 )
+_LIFTED_WEIGHT = {"wrist": 0.2, "foot": 0.3, "head": 0.5, "neck": 0.5}
+LIFTED_WEIGHTS = torch.tensor([_LIFTED_WEIGHT.get(name.replace("left_", "").replace("right_", ""), 1.0) for name in BODY_JOINTS])
 ANKLE_LIMIT = 2.0 - 2.0 * math.cos(math.radians(45.0))  # 2 (1 - cos angle)
 LEG_JOINTS = [_J[f"{side}_{name}"] for side in ("left", "right") for name in ("hip", "knee", "ankle", "foot")]
 _LEGS_AT_REST = 0.08  # rad
@@ -151,6 +154,12 @@ def head_place(head: Tensor, place: Tensor, sigmas: Sigmas) -> Tensor:
     depth = place[:, 2:].clamp(min=0.1)  # a frame without a face has none, and no weight
     aside = depth * head[:, :2] / head[:, 2:].clamp(min=0.1) - place[:, :2]
     return (aside**2).sum(-1) / sigmas.head_aside**2 + (head[:, 2] / depth[:, 0] - 1.0) ** 2 / sigmas.head_depth**2
+
+
+def turned_away(local: Tensor, lifted: Tensor, sigmas: Sigmas) -> Tensor:
+    """Local rotations (T,22,3,3) against the lifter's; the root and joints that it hardly sees count less."""
+    off = geodesic_squared(local, lifted)
+    return (off * LIFTED_WEIGHTS).sum() / sigmas.lifted**2
 
 
 def geodesic_squared(rotation: Tensor, target: Tensor) -> Tensor:

@@ -9,14 +9,14 @@ from a plain formula.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from smplit.body.rotations import frame_from_axes
 from smplit.difftraj.augment import Recordings
-from smplit.difftraj.quaternions import blend, matrices, multiply, quaternion_from_axis_angle
+from smplit.difftraj.quaternions import matrices, multiply, quaternion_from_axis_angle
 from smplit.difftraj.random_batch import RandomBatch
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES
 from smplit.mocap.lifter.detections import Detections, hip_rows
@@ -85,7 +85,8 @@ class Films:
         self.pairs = round(batch * paired) if detections is not None else 0
         self.batch = batch
         names = [BLAZEPOSE_NAMES[i] for i in people.landmarks.tolist()]
-        self.limbs = [[names.index(n) for n in limb] for limb in _LIMBS] + [[names.index(n.replace("left", "right")) for n in limb] for limb in _LIMBS]
+        limbs = [[name.replace("left", side) for name in limb] for limb in _LIMBS for side in ("left", "right")]
+        self.limbs = [[names.index(name) for name in limb] for limb in limbs]
         self.mirror = mirrored_landmarks(people.landmarks)
 
     def __call__(self, generator: torch.Generator) -> tuple[View, Truth]:
@@ -93,7 +94,10 @@ class Films:
         if self.pairs:
             filmed, own = self._filmed(RandomBatch(generator, self.pairs))
             scene, errors = _joined(scene, filmed), tuple(torch.cat(both) for both in zip(errors, own, strict=True))
-        return self._seen(RandomBatch(generator, self.batch), scene, errors)
+        sighting, view, truth = self._seen(RandomBatch(generator, self.batch), scene, errors)
+        which = torch.rand(self.batch, generator=generator, device=generator.device) < 0.5
+        view, truth = self._mirrored(which, sighting, view, truth)
+        return (self._misjudged(RandomBatch(generator, self.batch), view) if self.spoil else view), truth
 
     # -- worlds ---------------------------------------------------------------------------------------------------
 
@@ -153,35 +157,24 @@ class Films:
 
     # -- what is seen of them ---------------------------------------------------------------------------------------
 
-    def _seen(self, rand: RandomBatch, scene: _Scene, errors: tuple[Tensor, ...]) -> tuple[View, Truth]:
-        pixels, depth_error, confidence, present = errors
-        people = scene.people
-        used = people.landmarks
-        rotations = matrices(scene.quaternions)
-        root_in_camera = scene.R @ rotations[:, :, 0]
-        rotations = torch.cat([root_in_camera[:, :, None], rotations[:, :, 1:]], 2)
-        pelvis = (scene.R @ scene.pelvis[..., None])[..., 0] + scene.t
-        turned, joints = pose(rotations, people.bones)
-        marks = landmarks(turned, joints, people) + pelvis[:, :, None]
-        true = marks[..., :2] / marks[..., 2:].clamp(min=0.1)
-        turns = scene.R[:, :1] @ scene.R.transpose(-1, -2)
-        told = rand.each(0.8) if self.spoil else torch.ones_like(rand.each(0.5))
-        about = look(Sighting(true, confidence, torch.zeros_like(marks), told, present, turns), used)
-        rays = _out_of_view(in_view(true, about.axes) + pixels * about.scale[..., None, None], about.axes)
-        deep = landmarks(turned, joints, people, in_depth=True)
-        deep = (deep - deep[:, :, hip_rows(people)].mean(2, keepdim=True)) @ about.axes + depth_error
+    def _seen(self, rand: RandomBatch, scene: _Scene, errors: tuple[Tensor, ...]) -> tuple[Sighting, View, Truth]:
+        told = rand.each(0.8) if self.spoil else torch.ones(rand.batch, dtype=torch.bool, device=rand.device)
+        sighting, scale, rotations, joints, pelvis = _detected(scene, errors, told)
         if self.spoil:
-            rays, deep, confidence, present = self._spoilt(rand, rays, deep, confidence, present, about.scale)
-        sighting = Sighting(rays, confidence, deep, told, present & scene.inside, turns)
-        view = look(sighting, used)
-        truth = _truth(scene, rotations, joints, pelvis, view)
-        view, truth = self._mirrored(rand.each(0.5), sighting, view, truth)
-        return (self._misjudged(rand, view) if self.spoil else view), truth
+            sighting = self._spoilt(rand, sighting, scale)
+        view = look(sighting, scene.people.landmarks)
+        return sighting, view, _truth(scene, rotations, joints, pelvis, view)
 
-    def _spoilt(self, rand: RandomBatch, rays, deep, confidence, present, scale) -> tuple[Tensor, ...]:
+    def _spoilt(self, rand: RandomBatch, sighting: Sighting, scale: Tensor) -> Sighting:
+        """Limbs lost, trembling, fewer frames a second, gaps."""
+        rays, deep, confidence, present = sighting.rays, sighting.depth, sighting.confidence, sighting.seen
         frames = self.frames
         at = torch.arange(frames, device=rand.device)
-        stretch = lambda longest: ((at >= (begin := rand.uniform(-longest, frames))[:, None]) & (at < (begin + rand.uniform(2, longest))[:, None]))
+
+        def stretch(longest: int) -> Tensor:
+            begin = rand.uniform(-longest, frames)[:, None]
+            return (at >= begin) & (at < begin + rand.uniform(2, longest)[:, None])
+
         limb = (rand.many() * len(self.limbs)).long()
         mask = torch.zeros(rand.batch, rays.shape[2], device=rand.device)
         for number, rows in enumerate(self.limbs):
@@ -195,9 +188,10 @@ class Films:
         sparse = rand.each(0.2)
         if sparse.any():  # filmed at fewer frames a second
             step = int(2 + 4 * torch.rand(1, generator=rand.generator, device=rand.device))
-            rays, deep, confidence = (torch.where(sparse[:, None, None, None], _sparse(v, step), v) if v.dim() == 4 else torch.where(sparse[:, None, None], _sparse(v, step), v) for v in (rays, deep, confidence))
+            thin = lambda values: torch.where(sparse.view(-1, *[1] * (values.dim() - 1)), _sparse(values, step), values)
+            rays, deep, confidence = thin(rays), thin(deep), thin(confidence)
         gone = stretch(12) & rand.each(0.15)[:, None]
-        return rays, deep, confidence * ~gone[..., None], present & ~gone
+        return replace(sighting, rays=rays, depth=deep, confidence=confidence * ~gone[..., None], seen=present & ~gone)
 
     def _mirrored(self, which: Tensor, sighting: Sighting, view: View, truth: Truth) -> tuple[View, Truth]:
         """Left and right exchanged in the windows `which` (B,)."""
@@ -210,9 +204,7 @@ class Films:
             pick(sighting.depth, sighting.depth[:, :, m] * flip), sighting.told, sighting.seen, pick(sighting.turns, sighting.turns * both),
         )
         people = truth.people
-        people = People(
-            people.betas, pick(people.bones, people.bones[:, j] * flip), people.marks, people.deep, people.joints, people.landmarks
-        )
+        people = replace(people, bones=pick(people.bones, people.bones[:, j] * flip))
         place = truth.place * truth.place.new_tensor([-1.0, 1.0, 1.0])
         return look(seen, people.landmarks), Truth(
             people, pick(truth.rotations, truth.rotations[:, :, j] * both), pick(truth.joints, truth.joints[:, :, j] * flip),
@@ -227,6 +219,42 @@ class Films:
         inputs[..., -6] += factor.log()
         inputs[..., -5:-3] *= factor[..., None]
         return View(inputs, view.axes, view.scale)
+
+
+def _detected(scene: _Scene, errors: tuple[Tensor, ...], told: Tensor) -> tuple[Sighting, Tensor, Tensor, Tensor, Tensor]:
+    """What the detector says with these errors; the true view's scale (B,T); rotations with the root in camera axes, joints from the
+    pelvis and the pelvis (m, camera axes)."""
+    pixels, depth_error, confidence, present = errors
+    people = scene.people
+    rotations = matrices(scene.quaternions)
+    rotations = torch.cat([(scene.R @ rotations[:, :, 0])[:, :, None], rotations[:, :, 1:]], 2)
+    pelvis = (scene.R @ scene.pelvis[..., None])[..., 0] + scene.t
+    turned, joints = pose(rotations, people.bones)
+    marks = landmarks(turned, joints, people) + pelvis[:, :, None]
+    true = marks[..., :2] / marks[..., 2:].clamp(min=0.1)
+    turns = scene.R[:, :1] @ scene.R.transpose(-1, -2)
+    about = look(Sighting(true, confidence, torch.zeros_like(marks), told, present, turns), people.landmarks)
+    rays = _out_of_view(in_view(true, about.axes) + pixels * about.scale[..., None, None], about.axes)
+    deep = landmarks(turned, joints, people, in_depth=True)
+    deep = (deep - deep[:, :, hip_rows(people)].mean(2, keepdim=True)) @ about.axes + depth_error
+    return Sighting(rays, confidence, deep, told, present & scene.inside, turns), about.scale, rotations, joints, pelvis
+
+
+def filmed(detections: Detections, frames: int) -> tuple[View, Truth, Tensor]:
+    """Whole clips of pairs as they were detected: view, truth (`inside` where somebody was seen), the detector's own 3D (B,T,K,3) m."""
+    rows = slice(0, frames)
+    e = detections.errors
+    batch, there = len(detections), e.present[:, rows]
+    turns = detections.R[:, None].expand(-1, frames, -1, -1)
+    scene = _Scene(
+        detections.quaternions[:, rows], detections.pelvis[:, rows], detections.contacts[:, rows], there, detections.people, turns,
+        detections.t[:, None].expand(-1, frames, -1),
+    )
+    told = torch.ones(batch, dtype=torch.bool, device=there.device)
+    errors = e.pixels[:, rows], e.depth[:, rows], e.confidence[:, rows], there
+    sighting, _, rotations, joints, pelvis = _detected(scene, errors, told)
+    view = look(sighting, detections.people.landmarks)
+    return view, _truth(scene, rotations, joints, pelvis, view), sighting.depth
 
 
 def _other_parts(rand: RandomBatch, quaternions: Tensor) -> Tensor:
@@ -273,7 +301,8 @@ def _camera(rand: RandomBatch, pelvis: Tensor) -> tuple[Tensor, Tensor]:
     down = torch.tensor([0.0, 0.0, -1.0], device=rand.device).expand_as(z)
     axes = frame_from_axes(torch.linalg.cross(down, z), down - (down * z).sum(-1, keepdim=True) * z)
     roll = torch.where(rand.each(0.8), 0.05 * rand.normal(), 0.25 * rand.normal())
-    wobble = quaternion_from_axis_angle(held * 0.02 * rand.smooth(frames, 3) + roll[:, None, None] * torch.tensor([0.0, 0.0, 1.0], device=rand.device))
+    ahead = torch.tensor([0.0, 0.0, 1.0], device=rand.device)
+    wobble = quaternion_from_axis_angle(held * 0.02 * rand.smooth(frames, 3) + roll[:, None, None] * ahead)
     R = matrices(wobble) @ axes.transpose(-1, -2)
     return R, -(R @ eye[..., None])[..., 0]
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -20,10 +20,12 @@ def _levels() -> list[tuple[list[int], list[int]]]:
     depth = [0] * JOINTS
     for joint in range(1, JOINTS):
         depth[joint] = depth[PARENTS[joint]] + 1
-    return [([j for j in range(1, JOINTS) if depth[j] == d], [PARENTS[j] for j in range(1, JOINTS) if depth[j] == d]) for d in range(1, max(depth) + 1)]
+    by_depth = [[j for j in range(1, JOINTS) if depth[j] == d] for d in range(1, max(depth) + 1)]
+    return [(joints, [PARENTS[j] for j in joints]) for joints in by_depth]
 
 
 _LEVELS = _levels()
+_PER_PERSON = ("betas", "bones", "marks", "deep")
 
 
 @dataclass
@@ -35,6 +37,7 @@ class People:
         marks: (S,K,3) m, landmarks from the joint they follow, at rest; where pixels show them. `deep`: where the
             detector's own 3D puts them.
         joints: (K,) the followed joint; landmarks: (K,) their index among BlazePose's 33.
+        mean, directions: (22,3) m, (22,3,10): bones are linear in the shape.
     """
 
     betas: Tensor
@@ -43,29 +46,41 @@ class People:
     deep: Tensor
     joints: Tensor
     landmarks: Tensor
+    mean: Tensor
+    directions: Tensor
 
     @classmethod
     def of(cls, model: BodyModel, betas: Tensor) -> People:
         """The people with shapes `betas` (S,10)."""
+        def bones_of(shape: Tensor) -> Tensor:
+            rest = model.rest_joints(shape)[:JOINTS]
+            return rest - rest[_PARENTS.to(rest.device)]
+
         bones, marks, deep = [], [], []
         for shape in betas:
-            rest = model.rest_joints(shape)[:JOINTS]
             points = body_points(model, shape)
-            bones.append(rest - rest[_PARENTS.to(rest.device)])
+            bones.append(bones_of(shape))
             marks.append(points.offsets)
             deep.append(points.depth_offsets)
-        return cls(betas, torch.stack(bones), torch.stack(marks), torch.stack(deep), torch.tensor(points.joints), torch.tensor(points.landmarks))
+        mean = bones_of(torch.zeros(10))
+        directions = torch.stack([bones_of(one) - mean for one in torch.eye(10)], -1)
+        index = torch.tensor(points.joints), torch.tensor(points.landmarks)
+        return cls(betas, torch.stack(bones), torch.stack(marks), torch.stack(deep), *index, mean, directions)
+
+    def bones_of(self, betas: Tensor) -> Tensor:
+        """(...,10) -> (...,22,3) m"""
+        return self.mean + (self.directions @ betas[..., None, :, None])[..., 0]
 
     def __getitem__(self, rows: Tensor) -> People:
-        return People(self.betas[rows], self.bones[rows], self.marks[rows], self.deep[rows], self.joints, self.landmarks)
+        return replace(self, **{name: getattr(self, name)[rows] for name in _PER_PERSON})
 
     def to(self, device: str) -> People:
-        return People(*(getattr(self, name).to(device) for name in ("betas", "bones", "marks", "deep", "joints", "landmarks")))
+        return People(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 def joined(a: People, b: People) -> People:
     """The shapes of `a`, then those of `b`."""
-    return People(*(torch.cat([getattr(a, n), getattr(b, n)]) for n in ("betas", "bones", "marks", "deep")), a.joints, a.landmarks)
+    return replace(a, **{name: torch.cat([getattr(a, name), getattr(b, name)]) for name in _PER_PERSON})
 
 
 def pose(rotations: Tensor, bones: Tensor) -> tuple[Tensor, Tensor]:

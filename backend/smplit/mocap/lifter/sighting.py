@@ -96,7 +96,11 @@ def _steady(values: Tensor, weight: Tensor, seconds: float) -> Tensor:
     sigma = seconds * FPS
     reach = min(int(3 * sigma + 1), values.shape[1] - 1)
     taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=values.device) / sigma) ** 2)[None, None]
-    along = lambda rows: torch.nn.functional.conv1d(rows.transpose(1, 2).flatten(0, 1)[:, None], taps, padding=reach)[:, 0].unflatten(0, (rows.shape[0], -1)).transpose(1, 2)
+
+    def along(rows: Tensor) -> Tensor:
+        curves = rows.transpose(1, 2).flatten(0, 1)[:, None]
+        return torch.nn.functional.conv1d(curves, taps, padding=reach)[:, 0].unflatten(0, (rows.shape[0], -1)).transpose(1, 2)
+
     return along(values * weight) / along(weight).clamp(min=1e-9)
 
 

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One person's landmarks through one shot -> body motion in the camera's axes, on the video's own times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation, Slerp
+
+from smplit.body.model import BodyModel
+from smplit.mocap.lifter.network import MARGIN, Lifted, Lifter
+from smplit.mocap.lifter.people import People
+from smplit.mocap.lifter.sighting import FPS, Sighting, View, look
+from smplit.mocap.observations import CameraMotion, PersonLandmarks
+
+_PIECE = 3000  # frames that go through the network at once
+
+
+@dataclass
+class LiftedBody:
+    """T frames of one person.
+
+    Attributes:
+        rotations: (T,22,3,3) local rotations, the root's in camera axes; pelvis: (T,3) m in camera axes.
+        betas: (10,); spread: (T,22,2) m, the joints' expected error across the view and along it.
+        axes: (T,3,3) of the view in the camera's, which `spread` is meant in.
+        contacts: (T,4) 0..1; up: (T,3) of the world, in the first frame's camera axes; velocity: (T,3) m/s likewise.
+    """
+
+    rotations: np.ndarray
+    pelvis: np.ndarray
+    betas: np.ndarray
+    spread: np.ndarray
+    axes: np.ndarray
+    contacts: np.ndarray
+    up: np.ndarray
+    velocity: np.ndarray
+
+
+class BodyLifter:
+    """`BodyLifter.load(model)(landmarks, camera, times)` -> `LiftedBody`."""
+
+    def __init__(self, network: Lifter, model: BodyModel, device: str = "cpu"):
+        self.network, self.device = network, device
+        self._used = People.of(model, torch.zeros(1, 10)).landmarks
+
+    @classmethod
+    def load(cls, model: BodyModel, path: str | None = None, device: str = "cpu") -> BodyLifter:
+        """The shipped weights, or those of a file.
+
+        Raises:
+            BadInput, MissingModel: as `lifter.weights.load_weights`, `models.find`.
+        """
+        from smplit.mocap.lifter.weights import load_weights
+        from smplit.models import find
+
+        return cls(load_weights(path or find("lifter"), device), model, device)
+
+    @torch.no_grad()
+    def __call__(self, landmarks: PersonLandmarks, camera: CameraMotion, times: np.ndarray) -> LiftedBody:
+        """Args: landmarks of T frames; camera of the same frames; times (T,) s, increasing."""
+        clock = np.asarray(times, np.float64) - times[0]
+        grid = np.arange(int(np.ceil(clock[-1] * FPS - 1e-6)) + 1) / FPS
+        sighting = self._sighting(landmarks, camera, clock, grid)
+        view = look(sighting, self._used.to(self.device))
+        lifted = self._lift(view)
+        return _on_video_times(lifted, view, sighting, grid, clock, camera, landmarks.seen.astype(bool))
+
+    def _sighting(self, landmarks: PersonLandmarks, camera: CameraMotion, clock: np.ndarray, grid: np.ndarray) -> Sighting:
+        used, K = self._used.numpy(), camera.K
+        seen = landmarks.seen.astype(bool)
+        known = seen if seen.any() else np.ones_like(seen)
+        rays = (landmarks.body[:, used] - K[:2, 2]) / np.array([K[0, 0], K[1, 1]])
+        at = lambda values: _interpolated(values[known], clock[known], grid)
+        confidence = _interpolated(landmarks.body_confidence[:, used] * seen[:, None], clock, grid)
+        nearest = np.abs(clock[None] - grid[:, None]).argmin(1) if len(grid) < 20000 else np.searchsorted(clock, grid).clip(0, len(clock) - 1)
+        turns = _turned(np.transpose(camera.rotation, (0, 2, 1)), clock, grid)
+        tensor = lambda values: torch.as_tensor(np.asarray(values, np.float32), device=self.device)[None]
+        told = torch.ones(1, dtype=torch.bool, device=self.device)
+        there = torch.as_tensor(seen[nearest], device=self.device)[None]
+        return Sighting(tensor(at(rays)), tensor(confidence), tensor(at(landmarks.body_world[:, used])), told, there, tensor(turns))
+
+    def _lift(self, view: View) -> Lifted:
+        frames = view.inputs.shape[1]
+        pieces = []
+        for first in range(0, frames, _PIECE):
+            begin, end = max(0, first - MARGIN), min(frames, first + _PIECE + MARGIN)
+            lifted = self.network(View(view.inputs[:, begin:end], view.axes[:, begin:end], view.scale[:, begin:end]))
+            rows = slice(first - begin, min(frames, first + _PIECE) - begin)
+            pieces.append([getattr(lifted, name)[:, rows] for name in Lifted.__dataclass_fields__])
+        return Lifted(*(torch.cat(parts, 1) for parts in zip(*pieces, strict=True)))
+
+
+def _on_video_times(
+    lifted: Lifted, view: View, sighting: Sighting, grid: np.ndarray, clock: np.ndarray, camera: CameraMotion, seen: np.ndarray
+) -> LiftedBody:
+    to_first = sighting.turns[0] @ view.axes[0]
+    in_first = lambda vectors: (to_first @ vectors[0][..., None])[..., 0].double().cpu().numpy()
+    root = (to_first @ lifted.rotations[0, :, 0]).double().cpu().numpy()
+    locals_ = lifted.rotations[0].double().cpu().numpy()
+    turns = np.stack([_turned(root, grid, clock)] + [_turned(locals_[:, j], grid, clock) for j in range(1, 22)], 1)
+    turns[:, 0] = camera.rotation @ turns[:, 0]
+    at = lambda values: _interpolated(np.asarray(values), grid, clock)
+    pelvis = (view.axes @ lifted.pelvis(view.scale)[..., None])[0, ..., 0].double().cpu().numpy()
+    up = at(in_first(lifted.up))
+    weight = seen[:, None] if seen.any() else np.ones_like(seen)[:, None]
+    betas = (at(lifted.betas[0].double().cpu().numpy()) * weight).sum(0) / weight.sum()
+    axes = camera.rotation @ _turned(to_first.double().cpu().numpy(), grid, clock)
+    return LiftedBody(
+        turns, at(pelvis), betas.astype(np.float32), np.exp(at(lifted.spread[0].cpu().numpy())), axes,
+        at(torch.sigmoid(lifted.contacts[0]).cpu().numpy()), up / np.linalg.norm(up, axis=-1, keepdims=True), at(in_first(lifted.velocity)),
+    )
+
+
+def _interpolated(values: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(N,...) at `known` (N,) s -> (M,...) at `wanted` (M,) s, on straight lines, held at the ends."""
+    after = np.searchsorted(known, wanted).clip(1, max(len(known) - 1, 1))
+    if len(known) == 1:
+        return np.repeat(values, len(wanted), 0)
+    part = ((wanted - known[after - 1]) / np.maximum(known[after] - known[after - 1], 1e-9)).clip(0, 1)
+    part = part.reshape(-1, *[1] * (values.ndim - 1))
+    return values[after - 1] * (1 - part) + values[after] * part
+
+
+def _turned(rotations: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(N,3,3) at `known` (N,) s -> (M,3,3) at `wanted` (M,) s, the short way, held at the ends."""
+    if len(known) == 1:
+        return np.repeat(np.asarray(rotations, np.float64), len(wanted), 0)
+    return Slerp(known, Rotation.from_matrix(rotations))(wanted.clip(known[0], known[-1])).as_matrix()
