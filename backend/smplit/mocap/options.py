@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from smplit.errors import BadInput
 
 CHOICES = {
-    "body": ("auto", "wham", "hmr2"),
+    "body": ("auto", "wham", "hmr2", "landmarks"),
     "hands": ("auto", "acr", "landmarks", "none"),
     "face": ("auto", "smirk", "landmarks", "none"),
     "trajectory": ("auto", "difftraj", "wham", "camera", "none"),
@@ -25,7 +25,7 @@ _NOT_YET = {
 class CaptureOptions:
     """Options of `smplit capture`; the comment of each field is its help text."""
 
-    body: str = "auto"  # body estimator
+    body: str = "auto"  # body estimator; landmarks: the detector's own 3D, without a learned one
     hands: str = "auto"  # finger estimator, or none
     face: str = "auto"  # expression estimator, or none
     fit: bool = True  # refine the body over the whole clip

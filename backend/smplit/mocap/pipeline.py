@@ -22,6 +22,7 @@ from smplit.mocap.assemble import assemble_motion
 from smplit.mocap.face.landmark_fit import FaceFit, fit_face
 from smplit.mocap.fit.body_fit import BodyFit, BodyFitter, landmark_trust
 from smplit.mocap.hands.landmark_fit import HandFit, fit_hands
+from smplit.mocap.lifter.estimate import BodyLifter
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.observe import ShotObservations, observe
 from smplit.mocap.options import CaptureOptions
@@ -29,6 +30,7 @@ from smplit.mocap.output import OutputFolder
 from smplit.mocap.world import placement
 from smplit.mocap.world.feet_path import walk_by_feet
 from smplit.mocap.world.travel import place_travelling_camera
+from smplit.models import found
 from smplit.motion import Motion
 from smplit.progress import Reporter
 
@@ -115,6 +117,7 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
     people = [_Person(lm, *_cut_camera(shot, lm)) for lm in shot.people]
     total = sum(len(p.landmarks) for p in people)
     done = 0
+    lifter = BodyLifter.load(body, device=str(body.device)) if options.body != "landmarks" and found("lifter") else None
     for person in people:
         reporter.check()
         wrists, head = _orient_extremities(person, body, options)
@@ -123,7 +126,8 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
             reporter.check()
             reporter.stage("fit", base + int(size * min(now / steps, 1.0)), total)
 
-        person.fitter = BodyFitter(person.landmarks, person.camera, person.times, body, wrists, head, check=step)
+        lifted = None if lifter is None else lifter(person.landmarks, person.camera, person.times)
+        person.fitter = BodyFitter(person.landmarks, person.camera, person.times, body, wrists, head, check=step, lifted=lifted)
         person.fit = person.fitter.fit_view() if options.fit else person.fitter.first_guess()
         done += len(person.landmarks)
     tracks = [_track(person, shot) for person in people]
