@@ -22,6 +22,7 @@ import smplit
 from smplit import terminal
 from smplit.cli_options import Common, Output
 from smplit.cli_research import eval_capture, eval_difftraj, eval_loco, eval_style100, plot, train_difftraj, train_loco, train_loco_original
+from smplit.cli_wham import eval_wham, train_wham_stage1
 from smplit.datasets.commands import data_process, data_split
 from smplit.errors import BadInput, Cancelled, SmplitError
 from smplit.loco.options import WalkOptions
@@ -273,9 +274,11 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train difftraj": train_difftraj,
     "train loco": train_loco,
     "train loco-original": train_loco_original,
+    "train wham-stage1": train_wham_stage1,
     "eval capture": eval_capture,
     "eval difftraj": eval_difftraj,
     "eval loco": eval_loco,
+    "eval wham": eval_wham,
     "eval style100": eval_style100,
     "eval_style100": eval_style100,
     "plot": plot,

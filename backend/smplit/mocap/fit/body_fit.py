@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import roma
@@ -239,7 +239,7 @@ class BodyFitter:
         part = _select(targets, chosen)
         part.times = torch.arange(len(chosen)) * 1e3  # so far apart that no smoothness acts between them
         self._optimise(sixd_from_matrix(rotations[chosen]), trans[chosen], part, "shape", fit_shape=True)
-        self.turned = self.turned @ roma.rotvec_to_rotmat(self.lean).T
+        self._turn_evidence(roma.rotvec_to_rotmat(self.lean).expand(len(self.times), 3, 3))
         self.lean, targets = torch.zeros(3), self._targets()
         self.points, self.soles = body_points(self.body, self.betas), sole_points(self.body, self.betas)
         rotations, trans = self._closed_form(targets)
@@ -262,7 +262,15 @@ class BodyFitter:
     def turn_detected(self, turn: np.ndarray) -> None:
         """Turns the detector's 3D of all frames by one rotation (3,3) in the first frame's camera axes; fit again after it."""
         turns = self.to_first.transpose(1, 2) @ torch.as_tensor(turn, dtype=torch.float32) @ self.to_first
+        self._turn_evidence(turns)
+
+    def _turn_evidence(self, turns: Tensor) -> None:
+        """Turns what says how limbs point by (T,3,3), camera axes."""
         self.turned = self.turned @ turns.transpose(1, 2)
+        if self.lifted is not None:
+            rotations = self.lifted.rotations.copy()
+            rotations[:, 0] = turns.numpy().astype(np.float64) @ rotations[:, 0]
+            self.lifted = replace(self.lifted, rotations=rotations)
 
     def fit_world(self, start: BodyFit, ground: Ground) -> BodyFit:
         """Stage "world": from `start`, with planted feet held to the floor; the camera's place must be known."""
