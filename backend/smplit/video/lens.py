@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-_STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 60, 1e-9)
+_STEPS, _CLOSE = 60, 1e-4  # px
 _SAME = 0.5  # px: a point that comes back further away has no place on a pinhole's picture
 
 
@@ -40,13 +40,24 @@ class Lens:
         known = np.isfinite(flat).all(axis=1)
         straight = flat.copy()
         if known.any():
-            rays = cv2.undistortPointsIter(flat[known][:, None], self.K, self.distortion, None, None, _STEPS)[:, 0]
-            good = np.isfinite(rays).all(axis=1)
-            back = self.bend(np.where(good[:, None], rays, 0.0) * self.K[[0, 1], [0, 1]] + self.K[:2, 2])
-            good &= np.linalg.norm(back - flat[known], axis=1) < _SAME
-            straight[known] = np.where(good[:, None], rays * self.K[[0, 1], [0, 1]] + self.K[:2, 2], flat[known])
-            known[known] = good
+            found, off = self._unbend(flat[known])
+            straight[known] = np.where((off < _SAME)[:, None], found, flat[known])
+            known[known] = off < _SAME
         return straight.reshape(filmed.shape), known.reshape(filmed.shape[:-1])
+
+    def _unbend(self, filmed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(N,2) px by fixed-point steps (OpenCV's own stop after five), and (N,) px how far off they end."""
+        reach = 10.0 * np.abs(filmed - self.K[:2, 2]).max() + self.K[0, 0]  # what runs away stays finite
+        straight = filmed
+        for _ in range(_STEPS):
+            off = filmed - self.bend(straight)
+            if np.abs(off).max() < _CLOSE:
+                break
+            straight = np.clip(straight + off, self.K[:2, 2] - reach, self.K[:2, 2] + reach)
+        off = np.linalg.norm(filmed - self.bend(straight), axis=1)
+        # On the far side of the lens's middle the polynomial has solutions that no ray takes.
+        across = ((straight - self.K[:2, 2]) * (filmed - self.K[:2, 2])).sum(1) < 0.0
+        return straight, np.where(across, np.inf, off)
 
     def bend(self, points: np.ndarray) -> np.ndarray:
         """Pixels (N,2) of the pinhole -> as filmed."""
