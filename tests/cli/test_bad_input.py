@@ -25,6 +25,8 @@ def video(tmp_path):
         (["--people", "0"], "--people '0'"),
         (["--people", "anna"], "--people 'anna'"),
         (["--focal", "1"], "--focal"),
+        (["--camera-file", "a.npz", "--focal", "900"], "--focal and --camera-file exclude each other"),
+        (["--camera-file", "a.npz", "--camera", "moving"], "--camera and --camera-file exclude each other"),
         (["--device", "abacus"], "--device 'abacus'"),
         (["--no-such-option"], "no-such-option"),
     ],
@@ -45,6 +47,15 @@ def test_a_file_that_is_no_video_is_refused_and_leaves_no_folder(video, tmp_path
 def test_two_videos_of_one_name_would_overwrite_each_other(tmp_path, capsys):
     assert main(["capture", str(tmp_path / "a" / "x.mp4"), str(tmp_path / "b" / "x.mp4"), "-o", str(tmp_path / "out")]) == 2
     assert "overwrite" in capsys.readouterr().err
+
+
+def test_a_lost_camera_file_and_one_for_two_videos_are_refused(video, tmp_path, capsys):
+    words = ["--camera-file", str(tmp_path / "lost.npz"), "-o", str(tmp_path / "out")]
+    assert main(["capture", str(video), *words]) == 2
+    assert "lost.npz' does not exist" in capsys.readouterr().err
+    assert main(["capture", str(video), str(tmp_path / "other.mp4"), *words]) == 2
+    assert "several videos" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_command_is_answered_with_the_list(capsys):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Up, contacts and planted feet, against a walking body whose truth is known by construction."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -243,6 +244,18 @@ def test_two_people_keep_their_distance_and_the_first_stands_at_the_origin(body)
     for person, place in zip(people, placed, strict=True):  # the written camera sees the root where the fit did
         seen = np.einsum("tij,tj->ti", place.camera_R, place.root) + place.camera_t
         assert np.abs(seen - (person.fit.trans + rest)).max() < 0.02
+
+
+def test_a_supplied_cameras_world_is_kept_whatever_people_and_habits_say(body):
+    """Its camera looks down by 50 degrees and to the world's -x: the heading stays the file's, the first person stands at x = y = 0."""
+    to_world = Rotation.from_euler("z", 90, degrees=True).as_matrix() @ Rotation.from_euler("x", -140, degrees=True).as_matrix()
+    person = track_of(body, np.eye(3), turns=PAN)
+    person.camera = replace(person.camera, to_world=to_world).part(slice(None))
+    up = placement.shot_up(body, [person], person.camera)
+    np.testing.assert_allclose(up, to_world[2])
+    (placed,) = placement.place_people(body, [person], up)
+    np.testing.assert_allclose(placed.camera_R, PAN @ to_world.T, atol=1e-9)
+    assert np.allclose(placed.root[0, :2], 0, atol=1e-6)
 
 
 def test_a_foot_that_rests_in_the_picture_is_planted_whatever_its_depth_does():

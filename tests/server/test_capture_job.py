@@ -52,6 +52,18 @@ def test_wrong_options_of_a_capture_are_refused_before_anything_is_loaded(real, 
     assert not family(real.pid), "no worker was needed for that"
 
 
+def test_a_camera_file_is_one_of_the_jobs_files_and_belongs_to_one_video(real, tmp_path):
+    for name in ("a.mp4", "b.mp4", "camera.npz"):
+        (tmp_path / name).write_bytes(b"x")
+    camera = str(tmp_path / "camera.npz")
+    client = real.client()
+    ask = lambda *files: client.ask(protocol.submit("capture", {"camera_file": camera}, [tmp_path / name for name in files], [tmp_path]))
+    assert ask("a.mp4")["problems"] == [f"camera file '{camera}' is not among the job's paths"]
+    assert ask("a.mp4", "b.mp4", "camera.npz")["problems"] == ["a camera file belongs to one video"]
+    assert ask("camera.npz")["problems"] == ["no video was given"]
+    assert client.ask(protocol.submit("capture", {"camera_file": 3}, [tmp_path / "a.mp4"], [tmp_path]))["problems"]
+
+
 def test_files_that_are_no_videos_fail_with_each_named_and_the_backend_goes_on(real, tmp_path):
     for name, content in (("empty.mp4", b""), ("picture.mp4", b"\x89PNG\r\n\x1a\n" + bytes(100))):
         (tmp_path / name).write_bytes(content)
