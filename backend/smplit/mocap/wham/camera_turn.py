@@ -17,9 +17,13 @@ def angular_velocity(world_to_camera: Tensor, fps: float = 30.0) -> Tensor:
     if world_to_camera.shape[-3] == 1:
         return world_to_camera.new_zeros(*world_to_camera.shape[:-3], 1, 6)
     step = world_to_camera[..., :-1, :, :] @ world_to_camera[..., 1:, :, :].transpose(-1, -2)
-    identity = torch.tensor(IDENTITY_ROWS, dtype=step.dtype, device=step.device)
-    turn = (rows_from_matrix(step) - identity) * fps
+    turn = (rows_from_matrix(step) - identity_turn(step)) * fps
     return torch.cat([turn, turn[..., :1, :]], -2)
+
+
+def identity_turn(like: Tensor) -> Tensor:
+    """(6,) rows of no turn."""
+    return torch.tensor(IDENTITY_ROWS, dtype=like.dtype, device=like.device)
 
 
 def unturned(frames: int) -> Tensor:
