@@ -118,13 +118,14 @@ def eval_lifter(
 
 def report_tables(report: dict) -> dict[str, list[dict]]:
     """Rows of `eval_lifter`'s report for a terminal."""
-    headings = {"mpjpe_mm": "MPJPE", "pa_mpjpe_mm": "PA", "root_deg": "root deg", "up_deg": "up deg", "depth_percent": "depth %", "jitter_ratio": "jitter x"}
+    headings = {
+        "mpjpe_mm": "MPJPE", "pa_mpjpe_mm": "PA", "root_deg": "root deg", "up_deg": "up deg", "depth_percent": "depth %", "jitter_ratio": "jitter x",
+    }
     windows = [{"part": name} | {heading: row[key] for key, heading in headings.items()} for name, row in report["windows"].items()]
     tables = {"windows": windows}
     if "pairs" in report:
         p = report["pairs"]
-        tables["pairs"] = [
-            {"12 joints": name, "MPJPE": p[key + "mpjpe12_mm"], "PA": p[key + "pa_mpjpe12_mm"]} for name, key in (("lifter", ""), ("detector", "detector_"))
-        ]
+        row = lambda name, key: {"12 joints": name, "MPJPE": p[key + "mpjpe12_mm"], "PA": p[key + "pa_mpjpe12_mm"]}
+        tables["pairs"] = [row("lifter", ""), row("detector", "detector_")]
         tables["pairs"].append({"12 joints": "ratio", "MPJPE": p["mpjpe12_ratio"], "PA": p["pa_mpjpe12_ratio"]})
     return tables
