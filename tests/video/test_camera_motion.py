@@ -208,7 +208,7 @@ def test_a_pan_tells_the_focal_length_that_nobody_gave():
     guess = K.copy()
     guess[[0, 1], [0, 1]] = 0.75 * FOCAL
     found = track(rotations, standing(50), intrinsics=guess)
-    assert found.focal == pytest.approx(FOCAL, rel=0.05)
+    assert found.focal == pytest.approx(FOCAL, rel=0.01)
 
 
 def test_static_mode_looks_at_nothing_and_moving_mode_never_answers_static():

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from smplit.video.background import MIN_POINTS, BackgroundTracker, KeyFrame, Matches
 from smplit.video.camera_stretch import best_rotation, robust_cost, with_one
@@ -13,6 +14,7 @@ _STILL = 1.5  # working px a standing corner may seem to move by: breathing focu
 _SWAY = 2.5  # working px: a camera that never strays further than this from where it began stands
 _STILL_FRAMES = 0.9
 _FOCAL_STEPS = np.geomspace(0.45, 2.2, 15)
+_FOCAL_EXACT = 0.002  # relative: half a degree of a pan of 180
 _DECIDING_FRAMES = 60
 _BATCH = 512  # frames per batch: bounds memory, not results
 
@@ -120,11 +122,11 @@ class Clip:
         enough = self._motion()[frames].max() >= 40.0
         if not 1 < best < len(left) - 2 or not enough or min(left[best - 2], left[best + 2]) < 1.3 * left[best]:
             return None, unexplained
-        # The minimum between the steps: a parabola through three, in log focal length.
-        a, b, c = left[best - 1 : best + 2]
-        offset = 0.5 * (a - c) / max(a - 2.0 * b + c, 1e-9)
-        ratio = _FOCAL_STEPS[1] / _FOCAL_STEPS[0]
-        return self.focal * float(_FOCAL_STEPS[best] * ratio ** np.clip(offset, -1.0, 1.0)), unexplained
+        # The minimum is much narrower than a step.
+        around = np.log(_FOCAL_STEPS[[best - 1, best + 1]])
+        cost = lambda log: self.turns(np.exp(log), frames)[2].mean()
+        finest = minimize_scalar(cost, bounds=around, method="bounded", options={"xatol": _FOCAL_EXACT})
+        return self.focal * float(np.exp(finest.x)), min(unexplained, float(finest.fun))
 
     def chain(self, links: np.ndarray) -> np.ndarray:
         """Key frame -> frame (N,3,3) to first frame -> frame; a lost view holds the last direction."""
