@@ -10,9 +10,9 @@ import torch
 from scipy.spatial.transform import Rotation, Slerp
 
 from smplit.body.model import BodyModel
-from smplit.mocap.lifter.network import MARGIN, Lifted, Lifter
-from smplit.mocap.lifter.people import People
-from smplit.mocap.lifter.sighting import FPS, Sighting, View, look
+from smplit.mocap.lifter.network import MARGIN, Lifted, Lifter, mean, unmirrored
+from smplit.mocap.lifter.people import People, mirrored_landmarks
+from smplit.mocap.lifter.sighting import FPS, Sighting, View, look, mirrored
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 
 _PIECE = 3000  # frames that go through the network at once
@@ -42,9 +42,11 @@ class LiftedBody:
 class BodyLifter:
     """`BodyLifter.load(model)(landmarks, camera, times)` -> `LiftedBody`."""
 
-    def __init__(self, network: Lifter, model: BodyModel, device: str = "cpu"):
-        self.network, self.device = network, device
-        self._used = People.of(model, torch.zeros(1, 10)).landmarks
+    def __init__(self, network: Lifter, model: BodyModel, device: str = "cpu", flip: bool = True):
+        """`flip`: also look at the mirrored picture, and take the middle of both answers."""
+        self.network, self.device, self.flip = network, device, flip
+        self._used = People.of(model, torch.zeros(1, 10)).landmarks.to(device)
+        self._swap = mirrored_landmarks(self._used)
 
     @classmethod
     def load(cls, model: BodyModel, path: str | None = None, device: str = "cpu") -> BodyLifter:
@@ -64,12 +66,14 @@ class BodyLifter:
         clock = np.asarray(times, np.float64) - times[0]
         grid = np.arange(int(np.ceil(clock[-1] * FPS - 1e-6)) + 1) / FPS
         sighting = self._sighting(landmarks, camera, clock, grid)
-        view = look(sighting, self._used.to(self.device))
+        view = look(sighting, self._used)
         lifted = self._lift(view)
+        if self.flip:
+            lifted = mean(lifted, unmirrored(self._lift(look(mirrored(sighting, self._swap), self._used))))
         return _on_video_times(lifted, view, sighting, grid, clock, camera, landmarks.seen.astype(bool))
 
     def _sighting(self, landmarks: PersonLandmarks, camera: CameraMotion, clock: np.ndarray, grid: np.ndarray) -> Sighting:
-        used, K = self._used.numpy(), camera.K
+        used, K = self._used.cpu().numpy(), camera.K
         seen = landmarks.seen.astype(bool)
         known = seen if seen.any() else np.ones_like(seen)
         rays = (landmarks.body[:, used] - K[:2, 2]) / np.array([K[0, 0], K[1, 1]])

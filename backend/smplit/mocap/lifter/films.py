@@ -21,13 +21,16 @@ from smplit.difftraj.random_batch import RandomBatch
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES
 from smplit.mocap.lifter.detections import Detections, hip_rows
 from smplit.mocap.lifter.people import JOINTS, MIRRORED_JOINTS, People, joined, landmarks, mirrored_landmarks, pose
-from smplit.mocap.lifter.sighting import FPS, Sighting, View, in_view, look
+from smplit.mocap.lifter.sighting import FLIP, FPS, Sighting, View, in_view, look, mirrored
 from smplit.motion import BODY_JOINTS
 
 _UPPER = [i for i, n in enumerate(BODY_JOINTS) if i and not any(part in n for part in ("hip", "knee", "ankle", "foot"))]
 _LEFT_ARM, _RIGHT_ARM = ([BODY_JOINTS.index(f"{s}_{n}") for n in ("collar", "shoulder", "elbow", "wrist")] for s in ("left", "right"))
 _LIMBS = [("left_elbow", "left_wrist", "left_pinky", "left_index"), ("left_knee", "left_ankle", "left_heel", "left_foot_index")]
-_POSE_NOISE = 0.12  # rad, slow
+_POSE_NOISE = 0.25  # rad, slow, of joints that turn about all axes; others less
+_NOISE_SHARE = {
+    "spine": 0.4, "collar": 0.4, "neck": 0.5, "head": 0.5, "elbow": 0.7, "knee": 0.5, "wrist": 0.5, "ankle": 0.4, "foot": 0.1, "pelvis": 0.0,
+}
 _CANDIDATES = 10  # clips of errors among which the one from the most alike side is taken
 _FOCAL_SPREAD = 0.2  # of the logarithm of a focal length that is guessed
 
@@ -195,20 +198,16 @@ class Films:
 
     def _mirrored(self, which: Tensor, sighting: Sighting, view: View, truth: Truth) -> tuple[View, Truth]:
         """Left and right exchanged in the windows `which` (B,)."""
-        flip = sighting.rays.new_tensor([-1.0, 1.0, 1.0])
-        both = flip[:, None] * flip
-        pick = lambda values, other: torch.where(which.view(-1, *[1] * (values.dim() - 1)), other, values)
-        m, j = self.mirror, MIRRORED_JOINTS
-        seen = Sighting(
-            pick(sighting.rays, sighting.rays[:, :, m] * flip[:2]), pick(sighting.confidence, sighting.confidence[:, :, m]),
-            pick(sighting.depth, sighting.depth[:, :, m] * flip), sighting.told, sighting.seen, pick(sighting.turns, sighting.turns * both),
-        )
-        people = truth.people
-        people = replace(people, bones=pick(people.bones, people.bones[:, j] * flip))
-        place = truth.place * truth.place.new_tensor([-1.0, 1.0, 1.0])
+        other = mirrored(sighting, self.mirror)
+        pick = lambda values, flipped: torch.where(which.view(-1, *[1] * (values.dim() - 1)), flipped, values)
+        names = ("rays", "confidence", "depth", "turns")
+        seen = replace(sighting, **{name: pick(getattr(sighting, name), getattr(other, name)) for name in names})
+        flip = FLIP.to(which.device)
+        j, both = MIRRORED_JOINTS, flip[:, None] * flip
+        people = replace(truth.people, bones=pick(truth.people.bones, truth.people.bones[:, j] * flip))
         return look(seen, people.landmarks), Truth(
             people, pick(truth.rotations, truth.rotations[:, :, j] * both), pick(truth.joints, truth.joints[:, :, j] * flip),
-            pick(truth.place, place), pick(truth.contacts, truth.contacts[..., [2, 3, 0, 1]]), pick(truth.up, truth.up * flip),
+            pick(truth.place, truth.place * flip), pick(truth.contacts, truth.contacts[..., [2, 3, 0, 1]]), pick(truth.up, truth.up * flip),
             pick(truth.velocity, truth.velocity * flip), truth.inside,
         )
 
@@ -263,9 +262,10 @@ def _other_parts(rand: RandomBatch, quaternions: Tensor) -> Tensor:
     for share, joints, shift in ((0.25, _UPPER, 1), (0.25, _LEFT_ARM, 2), (0.25, _RIGHT_ARM, 3)):
         swap = rand.each(share)[:, None, None, None]
         out[:, :, joints] = torch.where(swap, quaternions.roll(shift, 0)[:, :, joints], out[:, :, joints])
-    size = (rand.uniform(0, 1) * rand.each(0.5) * _POSE_NOISE)[:, None, None, None]
-    noise = rand.smooth(quaternions.shape[1], JOINTS, 3) * size
-    noise[:, :, 0] = 0
+    size = (rand.uniform(0, 1) * rand.each(0.6) * _POSE_NOISE)[:, None, None, None]
+    shares = [next((share for key, share in _NOISE_SHARE.items() if key in name), 1.0) for name in BODY_JOINTS]
+    noise = rand.smooth(quaternions.shape[1], JOINTS, 3) + rand.normal(1, JOINTS, 3)
+    noise = noise * size * torch.tensor(shares, device=rand.device)[:, None]
     return multiply(out, quaternion_from_axis_angle(noise))
 
 

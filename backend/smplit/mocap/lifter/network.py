@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import roma
 import torch
 from torch import Tensor, nn
 
 from smplit.body.rotations import matrix_from_6d
-from smplit.mocap.lifter.people import JOINTS
-from smplit.mocap.lifter.sighting import INPUTS, View
+from smplit.mocap.lifter.people import JOINTS, MIRRORED_JOINTS
+from smplit.mocap.lifter.sighting import FLIP, INPUTS, View
 
 DILATIONS = (1, 2, 4, 8, 2, 1)
 _TAPS = 5
@@ -48,6 +49,24 @@ class Lifted:
         """(B,T,3) m in the view's axes; `scale` (B,T) of the view."""
         depth = self.place[..., 2].exp() / scale
         return torch.cat([self.place[..., :2] * (scale * depth)[..., None], depth[..., None]], -1)
+
+
+def unmirrored(lifted: Lifted) -> Lifted:
+    """What was said of a mirrored picture, as of the picture itself."""
+    flip = FLIP.to(lifted.place.device)
+    rotations = lifted.rotations[:, :, MIRRORED_JOINTS] * (flip[:, None] * flip)
+    return Lifted(
+        rotations, lifted.betas, lifted.place * flip, lifted.contacts[..., [2, 3, 0, 1]], lifted.up * flip, lifted.velocity * flip,
+        lifted.spread[:, :, MIRRORED_JOINTS],
+    )
+
+
+def mean(a: Lifted, b: Lifted) -> Lifted:
+    """The middle of two answers."""
+    middle = lambda name: (getattr(a, name) + getattr(b, name)) / 2
+    rotations = roma.special_procrustes(middle("rotations"))
+    up = nn.functional.normalize(middle("up"), dim=-1)
+    return Lifted(rotations, middle("betas"), middle("place"), middle("contacts"), up, middle("velocity"), middle("spread"))
 
 
 class _Mix(nn.Module):

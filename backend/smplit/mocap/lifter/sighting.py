@@ -44,6 +44,18 @@ class Sighting:
     turns: Tensor
 
 
+FLIP = torch.tensor([-1.0, 1.0, 1.0])  # mirrors x
+
+
+def mirrored(sighting: Sighting, swap: Tensor) -> Sighting:
+    """The picture in a mirror. `swap` (K,): each landmark's twin, `people.mirrored_landmarks`."""
+    flip = FLIP.to(sighting.rays.device)
+    return Sighting(
+        sighting.rays[:, :, swap] * flip[:2], sighting.confidence[:, :, swap], sighting.depth[:, :, swap] * flip, sighting.told, sighting.seen,
+        sighting.turns * (flip[:, None] * flip),
+    )
+
+
 @dataclass
 class View:
     """How the people were looked at.
