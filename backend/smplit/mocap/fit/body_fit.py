@@ -203,12 +203,20 @@ class BodyFitter:
             self.pixels[:, used], weights, self.trust[:, _LEG_LANDMARKS].sqrt().mean(1), directions, direction_weights,
             self.times, self.to_first, self.centre, self.K,
             as_tensor(wrists), as_tensor(wrist_weights), as_tensor(heads), as_tensor(head_places), as_tensor(head_weights),
-            self.head_alone, None if self.lifted is None else as_tensor(self.lifted.rotations),
+            self.head_alone, None if self.lifted is None else as_tensor(self._lifted_turns()),
         )
+
+    def _lifted_turns(self) -> np.ndarray:
+        """(T,22,3,3): the lifter's rotations; legs that no frame shows hang at rest."""
+        rotations = self.lifted.rotations
+        if not self.legs_seen:
+            rotations = rotations.copy()
+            rotations[:, energy.LEG_JOINTS] = np.eye(3)
+        return rotations
 
     def _lifted_landmarks(self) -> Tensor:
         """(T,K,3) m about the pelvis, camera axes: where the lifter puts the used landmarks of the present shape."""
-        local = torch.as_tensor(self.lifted.rotations, dtype=torch.float32)
+        local = torch.as_tensor(self._lifted_turns(), dtype=torch.float32)
         rotations, joints = joint_transforms(local, self.body.rest_joints(self.betas)[:22])
         return self.points.positions(rotations, joints)
 

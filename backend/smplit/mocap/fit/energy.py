@@ -27,7 +27,7 @@ class Sigmas:
     pixel: float = 0.01  # m at the person's depth, of a confident landmark
     pixel_outlier: float = 4.0  # sigmas beyond which a landmark counts as wrong
     bone: float = 0.1  # m, end of a limb against the detector's 3D direction
-    lifted: float = 0.35  # rad, joints against the lifter's; limbs' directions say the same more sharply, this adds their twist
+    lifted: float = 0.8  # rad, joints against the lifter's; limbs' directions say the same more sharply, this adds their twist
     lean: float = 0.3  # rad, one turn of all the detector's 3D against the camera: it takes pitched cameras for level ones
     acceleration: float = 10.0  # m/s2 of joints
     root_acceleration: float = 15.0  # m/s2 of the root along the viewing ray
