@@ -116,7 +116,8 @@ class _Studio:
         """R (3,3), t (3,), focal length px, and where the window lies in each frame (T,2) px from the principal point."""
         random = self.random
         distance = float(np.exp(random.uniform(np.log(1.8), np.log(9.0))))
-        height = float(np.clip(random.normal(1.45, 0.45), 0.2, 3.4)) if random.random() < 0.85 else float(random.uniform(0.2, 4.0))
+        height = float(np.clip(random.normal(1.45, 0.45), 0.2, 3.4)) if random.random() < 0.65 else 0.2 + distance * random.uniform(0.0, 0.85)
+        height = min(height, 5.0)
         azimuth = random.uniform(0, 2 * np.pi)
         eye = np.array([distance * np.cos(azimuth), distance * np.sin(azimuth), height])
         aside = random.normal(0, 0.22) * distance

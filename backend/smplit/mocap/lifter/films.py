@@ -285,7 +285,8 @@ def _camera(rand: RandomBatch, pelvis: Tensor) -> tuple[Tensor, Tensor]:
     outward = torch.stack([angle.cos(), angle.sin(), torch.zeros_like(angle)], -1)
     across = torch.stack([-angle.sin(), angle.cos(), torch.zeros_like(angle)], -1)
     eye = where(along, lag, middle.expand_as(lag)) + (distance[:, None] * outward)[:, None]
-    height = torch.where(rand.each(0.85), 1.45 + 0.5 * rand.normal(), rand.uniform(0.1, 1.0) * 0.6 * distance + 0.2).clamp(0.1, 5.0)
+    # Most cameras are held or stand at a person's height; every third looks from anywhere up to 40 degrees above.
+    height = torch.where(rand.each(0.65), 1.45 + 0.45 * rand.normal(), rand.uniform(0.0, 0.85) * distance + 0.2).clamp(0.1, 6.0)
     eye = torch.cat([eye[..., :2], height[:, None, None].expand(-1, frames, 1)], -1)
     time = torch.linspace(-0.5, 0.5, frames, device=rand.device)[:, None]
     eye = eye + where(sliding, (across * (frames / FPS * rand.normal())[:, None])[:, None] * time, torch.zeros_like(eye))
