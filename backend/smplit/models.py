@@ -61,6 +61,8 @@ MODELS = {
         ModelFile("loco", ("loco/loco.safetensors",), "styled walking along a path",
                   "CC BY-NC 4.0: learned from recordings that exclude commercial use, among others", True, "shipped; model_files/TRAINING.md",
                   "82b1bef23db54e6be0f67a046c4875bcfe86e3d05247b6dc954d8d800c30cde5"),
+        ModelFile("idle", ("loco/idle.safetensors",), "life in a walker who stands", "MIT: recordings of reactidle", True,
+                  "shipped; model_files/loco/README.md", "2f07446fd78b39f998934441df021f8387d1363f7c58c121db3f1ae4652b2834"),
         ModelFile("wham_published", ("wham/wham_vit_bedlam_w_3dpw.pth.tar", "wham/wham_vit_w_3dpw.pth.tar"), "the published WHAM, for --body wham",
                   "none stated; learned from data that exclude commercial use", False,
                   "the authors' download, see github.com/yohanshin/WHAM; the BEDLAM file is the better one"),

@@ -148,3 +148,22 @@ def test_an_old_command_line_runs(loco, files):
     assert code == 0 and len(rows) == 2 and all(row["frames"] == 60 for row in rows)
     assert "--infer_step" in said and "--guidance_param" in said, "the user is told what changes nothing"
     assert all(name.startswith("happy_") for name in files())
+
+
+def test_a_character_that_only_turns_on_the_spot(loco, body):
+    code, _, (row,) = loco("--style", "happy", "--path", "stand", "--seconds", 1, "--start-facing", 10, "--end-facing", 100)
+    motion = Motion.load(row["file"])
+    assert code == 0 and row["path_m"] == 0 and 45 < len(motion) < 90
+    assert np.abs(pelvis(row["file"], body)[:, :2]).max() < 0.15
+    code, _, (row,) = loco("--style", "happy", "--path", "stand")
+    assert code == 0 and row["frames"] == 150
+
+
+def test_a_character_that_turns_before_it_walks_and_when_it_has_arrived(loco, body):
+    _, _, (plain,) = loco("--style", "happy", "--length", 2, "--speed", 1)
+    code, _, (row,) = loco("--style", "happy", "--length", 2, "--speed", 1, "--start-facing", 180, "--end-facing", 90)
+    assert code == 0 and row["frames"] > plain["frames"] + 90
+    places = pelvis(row["file"], body)
+    assert np.abs(places[:60, :2]).max() < 0.15 and np.abs(places[-30:, :2] - [2, 0]).max() < 0.15
+    code, said, _ = loco("--style", "happy", "--start-facing", "nan")
+    assert code == 2 and "Facing" in said

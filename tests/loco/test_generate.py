@@ -106,7 +106,7 @@ def test_an_unknown_style_is_refused_before_anything_is_made(generator, bend):
 
 
 def test_the_pelvis_is_on_the_plan_plus_the_sway_of_its_frames(generator, weights, body):
-    way = plan(named_path("random", 6.0, seed=2)[0], speed=1.0, stop="walk")
+    way = plan(named_path("random", 6.0, seed=2)[0], speed=1.0, start="walk", stop="walk")
     sway = (torch.cat(list(rollout(weights, way, shares(weights, way), 5))) * numbers.UNITS)[:, numbers.SWAY].numpy()
     cos, sin = np.cos(way.facing), np.sin(way.facing)
     said = way.place[:, :2] + np.stack([cos * sway[:, 0] - sin * sway[:, 1], sin * sway[:, 0] + cos * sway[:, 1]], 1)

@@ -75,7 +75,7 @@ def nearest(points: np.ndarray, path: np.ndarray, closed: bool = False) -> np.nd
     middle = start + along / 2
     longest = np.linalg.norm(along, axis=1).max()
     close, _ = cKDTree(middle).query(points)
-    candidates = cKDTree(middle).query_ball_point(points, close + longest)  # whichever segment is nearest, its middle is not farther
+    candidates = cKDTree(middle).query_ball_point(points, close + longest + 1e-9)  # whichever segment is nearest, its middle is not farther
     out = np.empty(len(points))
     for row, some in enumerate(candidates):
         a, d = start[some], along[some]

@@ -14,12 +14,14 @@ from smplit.loco.generate import Generator
 from smplit.loco.options import WalkOptions
 from smplit.loco.path_file import read_path
 from smplit.loco.paths import named_path
-from smplit.loco.plan import Plan, plan
+from smplit.loco.plan import Plan, plan, stand
 from smplit.loco.styles import possible_speed
 from smplit.loco.weights import load_weights
 from smplit.progress import Reporter
 
+STAND = "stand"  # the name of no path
 _STRONGEST = 4.0  # times a style: beyond, bodies break
+_STANDS = 5.0  # s, where no time is named
 
 
 def walk(options: WalkOptions, output: Path, weights: Path, body: BodyModel, reporter: Reporter, seed: int = 0) -> list[dict]:
@@ -55,6 +57,10 @@ def walk(options: WalkOptions, output: Path, weights: Path, body: BodyModel, rep
 
 def planned(options: WalkOptions, generator: Generator, reporter: Reporter, seed: int = 0) -> Plan:
     """The plan that the options ask for, on the path that they name; see `plan_along`."""
+    if options.path == STAND and not options.path_file:
+        generator.shares(options.style, np.zeros(1))
+        start, end = _radians(options.start_facing), _radians(options.end_facing)
+        return stand((0.0, 0.0), _STANDS if options.seconds is None else options.seconds, start or 0.0, end)
     points, closed = read_path(options.path_file) if options.path_file else named_path(options.path, options.length, seed)
     return plan_along(points, closed, options, generator, reporter)
 
@@ -68,14 +74,17 @@ def plan_along(points, closed: bool, options: WalkOptions, generator: Generator,
     first = options.style.split(",")[0].split(":")[0].split("@")[0].strip()
     generator.shares(options.style, np.zeros(1))
     speed, warning = possible_speed(generator.weights.speeds.get(first, {}), first, options.facing, options.speed)
-    angle = None if options.angle is None else float(np.radians(options.angle))
     way = plan(
-        points, speed=speed, closed=closed, facing=options.facing, angle=angle, towards=options.target, reverse=options.reverse,
-        seconds=options.seconds,
+        points, speed=speed, closed=closed, facing=options.facing, angle=_radians(options.angle), towards=options.target,
+        reverse=options.reverse, seconds=options.seconds, start_facing=_radians(options.start_facing), end_facing=_radians(options.end_facing),
     )
     if warning:
         reporter.warn(warning)
     return way
+
+
+def _radians(degrees: float | None) -> float | None:
+    return None if degrees is None else float(np.radians(degrees))
 
 
 def style_rows(weights: Path) -> list[dict]:

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from smplit import models
 from smplit.body.model import BodyModel
 from smplit.difftraj.features import JOINTS
 from smplit.loco.feet import FORESEEN, Body, Feet
 from smplit.loco.frames import shape_of
+from smplit.loco.idle import Idle, load_idle
+from smplit.loco.journey import Walker, journey
 from smplit.loco.lap import lap
 from smplit.loco.plan import Plan
-from smplit.loco.rollout import rollout
 from smplit.loco.styles import style_shares
 from smplit.loco.weights import LocoWeights, load_weights
 from smplit.motion import NUM_JOINTS, Motion
@@ -26,14 +28,15 @@ CHUNK, FIRST_CHUNK = 30, 10  # frames; something is to be seen at once
 class Generator:
     """A locomotion network on a body: `Generator.load()(plan, "happy")` -> `Motion`."""
 
-    def __init__(self, weights: LocoWeights, body: BodyModel):
+    def __init__(self, weights: LocoWeights, body: BodyModel, idle: Idle | None = None):
         self.weights, self.body = weights, body
         self._size = float(shape_of(body).leg) / weights.leg
+        self._walker = Walker(weights, body, self._size, idle)
 
     @classmethod
     def load(cls, path: str | Path, body: BodyModel | None = None) -> Generator:
         """Reads weights; raises `BadInput` like `load_weights`."""
-        return cls(load_weights(path), body or BodyModel.load())
+        return cls(load_weights(path), body or BodyModel.load(), load_idle(models.find("idle")))
 
     def __call__(self, plan: Plan, style: str, seed: int = 0, steps: int = 4, strength: float = 1.0) -> Motion:
         """The whole walk; see `chunks`."""
@@ -51,7 +54,10 @@ class Generator:
             BadInput: a style that the network does not know (near names are listed).
         """
         shares = self.shares(style, plan.arc)
-        frames = (lap if plan.laps else rollout)(self.weights, plan, shares, seed, steps, strength, self._size)
+        if plan.laps:
+            frames = lap(self.weights, plan, shares, seed, steps, strength, self._size)
+        else:
+            frames = journey(self._walker, plan, shares, seed, steps, strength)
         before = next(frames) if plan.laps else None
         feet, first, begun = Feet(plan, self.body, self._size, before), None, False
         for piece in frames:

@@ -17,6 +17,7 @@ from smplit.errors import BadInput
 from .curve import Curve, path_points
 from .facing import FACINGS, facing_along
 from .speed import travel
+from .turn import checked_facing, turned_on_the_spot
 
 FPS = 30.0
 _FASTEST = 13.0  # m/s: nobody runs faster
@@ -97,7 +98,7 @@ class Plan:
 def plan(
     points, *, speed: float, closed: bool = False, facing: str = "path", angle: float | None = None, towards=None, reverse: bool = False,
     seconds: float | None = None, start: str | None = None, stop: str | None = None, lead_in: float = 0.0, lead_out: float = 0.0,
-    fps: float = FPS,
+    start_facing: float | None = None, end_facing: float | None = None, fps: float = FPS,
 ) -> Plan:
     """Plans a walk along a line.
 
@@ -120,11 +121,13 @@ def plan(
         stop: the same for the last frame.
         lead_in: s to stand before walking.
         lead_out: s to stand after it.
+        start_facing: rad, where the character stands facing at first; it turns on the spot to where the walk faces. end_facing: the same
+            after the walk. Turning adds its own time, to `lead_in` and `lead_out` too.
 
     Raises:
         BadInput: a line, speed, time or word that makes no sense.
     """
-    rests = _checked(speed, closed, facing, angle, towards, seconds, start, stop, lead_in, lead_out)
+    rests = _checked(speed, closed, facing, angle, towards, seconds, (start, lead_in, start_facing), (stop, lead_out, end_facing))
     towards = None if towards is None else np.asarray(towards, dtype=np.float64)[:2]
     points = path_points(points)
     if reverse:
@@ -141,9 +144,45 @@ def plan(
     )
     per_lap = (lap_turn, curve.length, curve.turn) if lap else (0.0, 0.0, 0.0)
     planned = Plan(place, faces, arc, tangent, curve.drawn_place(arc), fps, closed, lap, rests, per_lap)
+    if start_facing is not None or end_facing is not None:
+        return _turning(planned, start_facing, end_facing)
     if not lap or seconds is None:
         return planned
     return replace(planned.rows(np.arange(max(round(seconds * fps), 2))), _cycle=planned)
+
+
+def stand(place, seconds: float, start_facing: float = 0.0, end_facing: float | None = None, fps: float = FPS) -> Plan:
+    """A plan of standing at `place` (2,) or (3,) m for `seconds`, and of turning before that.
+
+    Raises:
+        BadInput: a place, time or facing that makes no sense.
+    """
+    if not (math.isfinite(seconds) and _SHORTEST <= seconds <= _LONGEST):
+        raise BadInput(f"Standing for {seconds:g} s is impossible.", f"Give {_SHORTEST:g} to {_LONGEST:g} seconds.")
+    if np.shape(place) not in ((2,), (3,)) or not np.isfinite(place).all():
+        raise BadInput(f"The place to stand, {place}, is not two or three finite numbers.", "Name its x and y in metres.")
+    checked_facing(start_facing, "start")
+    count = max(round(seconds * fps), 2)
+    zeros = np.zeros(count)
+    place = np.tile(np.pad(np.asarray(place, np.float64), (0, 3 - len(place))), (count, 1))
+    checked_facing(end_facing, "end")
+    standing = Plan(place, zeros + start_facing, zeros, zeros + start_facing, place, fps, False, False, (True, True))
+    if end_facing is None:
+        return standing
+    turned = _turning(standing.rows(np.arange(1)), None, end_facing)
+    return replace(turned.rows(np.arange(max(count, len(turned)))), rests=(True, True))
+
+
+def _turning(planned: Plan, start_facing: float | None, end_facing: float | None) -> Plan:
+    """The plan with turns on the spot before and after it."""
+    before, after = np.zeros(0), np.zeros(0)
+    if start_facing is not None:
+        before = turned_on_the_spot(start_facing, planned.facing[0], planned.fps)
+        before += planned.facing[0] - before[-1] if len(before) else 0.0  # not whole turns beside it
+    if end_facing is not None:
+        after = turned_on_the_spot(planned.facing[-1], end_facing, planned.fps)
+    rows = planned.rows(np.arange(-len(before), len(planned) + len(after)))
+    return replace(rows, facing=np.concatenate([before, planned.facing, after]), rests=planned.rests)
 
 
 def _once(go, curve: Curve, speed: float, fps: float, seconds: float | None, rests: tuple[bool, bool]) -> np.ndarray:
@@ -161,9 +200,9 @@ def _once(go, curve: Curve, speed: float, fps: float, seconds: float | None, res
 
 def _checked(
     speed: float, closed: bool, facing: str, angle: float | None, towards, seconds: float | None,
-    start: str | None, stop: str | None, lead_in: float, lead_out: float,
+    start: tuple[str | None, float, float | None], stop: tuple[str | None, float, float | None],
 ) -> tuple[bool, bool]:
-    """Whether the character stands at the start and at the end.
+    """Whether the character stands at the start and at the end; `start`, `stop`: the word, the s to stand and the rad to face there.
 
     Raises:
         BadInput: see `plan`.
@@ -181,13 +220,13 @@ def _checked(
             raise BadInput("Facing towards a point needs the point.", "Name its x and y in metres.")
         if np.shape(towards) not in ((2,), (3,)) or not np.isfinite(np.asarray(towards, dtype=np.float64)).all():
             raise BadInput(f"The point to face, {towards}, is not two or three finite numbers.", "Name its x and y in metres.")
-    for name, word in (("start", start), ("stop", stop)):
+    for name, when, (word, lead, faces) in (("start", "before", start), ("stop", "after", stop)):
         if word not in (None, "stand", "walk"):
             raise BadInput(f"'{word}' is no way to {name}.", "Choose stand or walk.")
-    for name, lead, word in (("before", lead_in, start), ("after", lead_out, stop)):
         if not (math.isfinite(lead) and 0 <= lead <= _LONGEST):
-            raise BadInput(f"Standing for {lead:g} s {name} the walk is impossible.", f"Give 0 to {_LONGEST:g} seconds.")
-        if lead and word == "walk":
-            raise BadInput(f"The character cannot both walk on and stand {name} the walk.", "Leave out the time to stand, or begin and end standing.")
-    stands = lambda word, lead: word == "stand" or (word is None and (not closed or lead > 0))
-    return stands(start, lead_in), stands(stop, lead_out)
+            raise BadInput(f"Standing for {lead:g} s {when} the walk is impossible.", f"Give 0 to {_LONGEST:g} seconds.")
+        if (lead or faces is not None) and word == "walk":
+            raise BadInput(f"The character cannot both walk on and stand {when} the walk.", "Leave that out, or begin and end standing.")
+        checked_facing(faces, "start" if name == "start" else "end")
+    stands = lambda word, lead, faces: word == "stand" or (word is None and (not closed or lead > 0 or faces is not None))
+    return stands(*start), stands(*stop)

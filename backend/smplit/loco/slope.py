@@ -6,14 +6,13 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from smplit.loco.legs import ANKLE, SIDES, TOE, about_their_parents, around_the_world, joints_at
 from smplit.loco.plan import Plan
 from smplit.mocap.world.foot_lock import move_feet
-from smplit.motion import BODY_JOINTS, PARENTS
 
 _LEVEL = 1e-4  # m: paths that rise less are level
 _LONGEST_STEP = 1.0  # m ahead and behind that the ground is looked at
 _SOLE = 0.1  # m: over how long a piece a foot feels how steep the ground is
-_J = {name: i for i, name in enumerate(BODY_JOINTS)}
 
 
 def on_ground(
@@ -24,15 +23,13 @@ def on_ground(
     rows = plan.rows(frames)
     if np.ptp(plan.place[:, 2]) < _LEVEL:
         return poses, pelvis + [0, 0, 1] * rows.place[:, 2:]
-    around = poses.copy()
-    for joint in range(1, len(BODY_JOINTS)):
-        around[:, joint] = around[:, PARENTS[joint]] @ poses[:, joint]
-    joints = pelvis[:, None] + _places(around, rest)
+    around = around_the_world(poses)
+    joints = pelvis[:, None] + joints_at(around, rest)
     ahead = np.stack([np.cos(rows.tangent), np.sin(rows.tangent)], 1)
     ground = _Ground(plan, rows)
     shifts = {}
-    for side in ("left", "right"):
-        ankle, toe = _J[f"{side}_ankle"], _J[f"{side}_foot"]
+    for side in SIDES:
+        ankle, toe = ANKLE[side], TOE[side]
         foot = (joints[:, ankle] + joints[:, toe])[:, :2] / 2
         way = ((foot - rows.place[:, :2]) * ahead).sum(1)
         steep = np.arctan2(ground(way + _SOLE / 2) - ground(way - _SOLE / 2), _SOLE)
@@ -41,10 +38,7 @@ def on_ground(
         shifts[side] = np.stack([0 * way, 0 * way, ground(way) - rows.place[:, 2]], 1)
         around[:, [ankle, toe]] = tip[:, None] @ around[:, [ankle, toe]]
     turned, drop = move_feet(around, joints, shifts, np.arange(len(pelvis)) / plan.fps)
-    out = turned.copy()
-    for joint in range(1, len(BODY_JOINTS)):
-        out[:, joint] = np.swapaxes(turned[:, PARENTS[joint]], -1, -2) @ turned[:, joint]
-    return out, pelvis + drop + [0, 0, 1] * rows.place[:, 2:]
+    return about_their_parents(turned), pelvis + drop + [0, 0, 1] * rows.place[:, 2:]
 
 
 class _Ground:
@@ -63,12 +57,3 @@ class _Ground:
 
     def __call__(self, way: np.ndarray) -> np.ndarray:
         return np.interp(self._here + np.clip(way, -_LONGEST_STEP, _LONGEST_STEP), self._along, self._height)
-
-
-def _places(around: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """World rotations (T,22,3,3) -> joints (T,22,3) m from the pelvis."""
-    places = np.zeros((*around.shape[:2], 3))
-    for joint in range(1, len(BODY_JOINTS)):
-        parent = PARENTS[joint]
-        places[:, joint] = places[:, parent] + around[:, parent] @ (rest[joint] - rest[parent])
-    return places

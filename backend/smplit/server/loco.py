@@ -21,13 +21,13 @@ from smplit.server.job_run import JobInput, JobReporter
 STAGES = {"walk": 1.0}
 # What a request may say, and what is meant where it does not; the rest are fields of WalkOptions, which says what they mean.
 DEFAULTS = {
-    "style": "normal", "speed": None, "facing": "path", "angle": None, "target": None, "reverse": False, "seconds": None, "samples": 1,
-    "steps": 4, "strength": 1.0, "seed": 0, "closed": False, "commercial_safe": False, "name": "walk",
+    "style": "normal", "speed": None, "facing": "path", "angle": None, "start_facing": None, "end_facing": None, "target": None,
+    "reverse": False, "seconds": None, "samples": 1, "steps": 4, "strength": 1.0, "seed": 0, "closed": False, "commercial_safe": False, "name": "walk",
 }
 MOST_SAMPLES = 32
 _RANGES = {
     "samples": (1, MOST_SAMPLES), "steps": (1, 64), "strength": (0.0, 4.0), "seed": (0, 2**62), "speed": (0.0, math.inf),
-    "angle": (-math.inf, math.inf), "seconds": (-math.inf, math.inf),
+    "angle": (-math.inf, math.inf), "start_facing": (-math.inf, math.inf), "end_facing": (-math.inf, math.inf), "seconds": (-math.inf, math.inf),
 }
 _MOST_POINTS = 1_000_000
 _NO_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^\.|^$')
