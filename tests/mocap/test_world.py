@@ -16,6 +16,7 @@ from smplit.mocap.world import placement
 from smplit.mocap.world.contacts import foot_contacts, rest_feet, still_in_picture
 from smplit.mocap.world.foot_lock import lock_feet
 from smplit.mocap.world.gravity import Balance, balance, estimate_up, footholds, world_rotation
+from smplit.mocap.world.supplied import doubts
 from smplit.motion import JOINT_NAMES, PARENTS, joint_transforms
 from smplit.video.verticals import Verticals
 
@@ -256,6 +257,20 @@ def test_a_supplied_cameras_world_is_kept_whatever_people_and_habits_say(body):
     (placed,) = placement.place_people(body, [person], up)
     np.testing.assert_allclose(placed.camera_R, PAN @ to_world.T, atol=1e-9)
     assert np.allclose(placed.root[0, :2], 0, atol=1e-6)
+
+
+def test_a_supplied_world_that_lays_people_down_is_told_and_one_that_does_not_is_not(body):
+    person = track_of(body, np.eye(3))
+    upright = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # a level camera, z up
+    told = lambda camera: doubts(body, [person], camera)
+    assert told(replace(person.camera, to_world=upright)) == []
+    y_up = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])[[0, 2, 1]] * [[1], [1], [-1]]
+    (sentence,) = told(replace(person.camera, to_world=y_up))
+    assert "lean by 9" in sentence or "lean by 8" in sentence  # about 90 degrees
+    assert told(person.camera) == []
+    (sentence,) = told(replace(person.camera, kind="travelling"))
+    assert "unit" in sentence
+    assert told(replace(person.camera, kind="travelling", centre=np.zeros((FRAMES, 3)))) == []
 
 
 def test_a_foot_that_rests_in_the_picture_is_planted_whatever_its_depth_does():

@@ -29,6 +29,7 @@ from smplit.mocap.options import CaptureOptions
 from smplit.mocap.output import OutputFolder
 from smplit.mocap.world import placement
 from smplit.mocap.world.feet_path import walk_by_feet
+from smplit.mocap.world.supplied import doubts
 from smplit.mocap.world.travel import place_travelling_camera
 from smplit.models import found
 from smplit.motion import Motion
@@ -134,6 +135,9 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
     up = placement.shot_up(body, tracks, shot.camera)
     if shot.camera.kind == "travelling":
         up = _place_camera(shot, body, people, tracks, up)
+    if options.camera_file is not None:
+        for doubt in doubts(body, tracks, shot.camera):
+            reporter.warn(doubt)
     if options.fit and options.trajectory != "none":
         for person, track in zip(people, tracks, strict=True):
             person.fitter.tell_up(up)
