@@ -40,3 +40,9 @@ class TrainOptions:
     save_every: int = 500
     seed: int = 0
     resume: bool = False
+
+    def share(self, step: int) -> float:
+        """Of the learning rate at a step: up over the warm-up, level, then down to zero; where it goes down can be moved when a run is resumed."""
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
+        fall = min(1.0, (self.steps - step) / max(1.0, self.cooldown * self.steps))
+        return rise * fall

@@ -8,6 +8,7 @@ A recipe brings what differs between models:
 - `loss(model, batch)`: named parts whose sum is minimised
 - `evaluate(model)`: named figures on held-out data
 - `export(model, path, card)`: what is shipped
+- `groups(model)`, if there is one: parameters as dicts of `params` and their `share` of the learning rate
 
 A run's folder holds `options.json`, `losses.csv`, `metrics.csv`, TensorBoard events where tensorboardX is
 installed, `training.pt` (everything a resumed run needs) and `weights.safetensors` (the averaged network).
@@ -68,7 +69,7 @@ def train(recipe: Recipe, options: TrainOptions, card: dict[str, str] | None = N
     _check_folder(saved, options)
     generator = torch.Generator(device).manual_seed(options.seed * 1000 + rank)
     model = recipe.model.to(device)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=device.startswith("cuda"))
+    optimiser = torch.optim.AdamW(_groups(recipe, model), lr=options.lr, weight_decay=options.weight_decay, fused=device.startswith("cuda"))
     step = 0
     if options.resume:
         state = torch.load(saved, map_location=device, weights_only=True)
@@ -90,7 +91,7 @@ def train(recipe: Recipe, options: TrainOptions, card: dict[str, str] | None = N
     with _bar(options.steps, step, rank) as advance, _Stop() as stop:
         while step < options.steps and not stop.asked:
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(step, options)
+                group["lr"] = learning_rate(step, options) * group.get("share", 1.0)  # runs begun earlier know no shares
             batch = recipe.batch(generator)  # kinematics need all their digits
             with half:
                 parts = recipe.loss(parallel, batch)
@@ -123,10 +124,13 @@ def train(recipe: Recipe, options: TrainOptions, card: dict[str, str] | None = N
 
 
 def learning_rate(step: int, options: TrainOptions) -> float:
-    """Up over the warm-up, level, then down to zero: where it goes down can be moved when a run is resumed."""
-    rise = min(1.0, (step + 1) / max(1, options.warmup))
-    fall = min(1.0, (options.steps - step) / max(1.0, options.cooldown * options.steps))
-    return options.lr * rise * fall
+    """Of the parameters that have no share of their own."""
+    return options.lr * options.share(step)
+
+
+def _groups(recipe: Recipe, model: nn.Module) -> list[dict]:
+    """Parameters by their `share` of the learning rate: all alike, unless the recipe says otherwise."""
+    return recipe.groups(model) if hasattr(recipe, "groups") else [{"params": list(model.parameters()), "share": 1.0}]
 
 
 @torch.no_grad()

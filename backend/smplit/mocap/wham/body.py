@@ -51,6 +51,7 @@ class SmplBody:
 
     def __init__(self, arrays: SmplArrays, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32):
         as_tensor = lambda array: torch.as_tensor(np.ascontiguousarray(array), dtype=dtype, device=device)
+        self.vertices = len(arrays.v_template)
         regressors = np.concatenate([arrays.keypoint_regressor, arrays.feet_regressor])
         self._used = np.flatnonzero(np.any(regressors != 0, 0))
         self._regressor = as_tensor(regressors[:, self._used])
