@@ -41,7 +41,7 @@ class SMPLIT_OT_capture_video(preferences.NeedsBackend, bpy.types.Operator):
 
     # The options of the command `smplit capture`, by the same names; a test holds them together.
     body: bpy.props.EnumProperty(
-        name="Body", items=_items("auto", "wham", "hmr2"), options={"SKIP_SAVE"}, description="How the body is found",
+        name="Body", items=_items("auto", "wham", "hmr2", "landmarks"), options={"SKIP_SAVE"}, description="How the body is found",
     )
     hands: bpy.props.EnumProperty(
         name="Hands", items=_items("auto", "acr", "landmarks", "none"), options={"SKIP_SAVE"}, description="How fingers move",

@@ -128,6 +128,7 @@ def test_a_folder_is_evaluated_with_unknown_and_true_focal_length(tmp_path, monk
     ]
     assert all(row["pa_mpjpe12_mm"] < 0.01 for row in saved["people"])
     assert [row["camera"] for row in report["world"]] == ["static seen as static"] * 4
+    assert [(row["px"], row["true px"]) for row in report["camera"]] == [(800.0, scene.FOCAL), (scene.FOCAL, scene.FOCAL)]
 
 
 def test_a_person_who_was_not_captured_is_told(tmp_path, monkeypatch, body, scene):

@@ -12,9 +12,9 @@ _POSE = {
 }
 _WORLD = {
     "WA mm": "wa_mpjpe100_mm", "W mm": "w_mpjpe100_mm", "RTE %": "rte_percent", "drift %": "end_drift_percent", "tilt deg": "gravity_tilt_deg",
-    "turn deg": "camera_rotation_step_deg", "turn drift": "camera_drift_deg", "slide mm": "foot_slide_mm",
-    "jitter x": "jitter_ratio", "accel": "acceleration_error", "pen mm": "penetration_mm", "float mm": "floating_mm",
+    "slide mm": "foot_slide_mm", "jitter x": "jitter_ratio", "accel": "acceleration_error", "pen mm": "penetration_mm", "float mm": "floating_mm",
 }
+_CAMERA = {"px": "focal_px", "true px": "true_focal_px", "turn deg": "camera_rotation_step_deg", "drift deg": "camera_drift_deg"}
 _SUMMED = (
     "pa_mpjpe12_mm", "detector_pa_mpjpe12_mm", "mpjpe12_camera_mm", "detector_mpjpe12_camera_mm", "pa_mpjpe_mm", "mpjpe_camera_mm",
     "wa_mpjpe100_mm", "w_mpjpe100_mm", "rte_percent", "gravity_tilt_deg", "camera_rotation_step_deg", "camera_drift_deg",
@@ -24,14 +24,15 @@ _RATIOS = {"pa_ratio": ("pa_mpjpe12_mm", "detector_pa_mpjpe12_mm"), "mpjpe_ratio
 
 
 def tables(people: list[dict]) -> dict[str, list[dict]]:
-    """`pose` (12 joints that the detector has too, then all 22) and `world`, one row per captured person."""
-    pose, world = [], []
+    """`pose` (12 joints that the detector has too, then all 22) and `world`, one row per captured person; `camera`, one per clip."""
+    pose, world, filmed = [], [], {}
     for row in people:
         who = {"clip": row["clip"] + (f" p{row['person']}" if row["person"] > 1 else ""), "focal": row["focal"]}
         pose.append({**who, **{heading: row[name] for heading, name in _POSE.items()}})
         camera = f"{row['true_camera']} seen as {row['estimated_camera']}"
         world.append({**who, "camera": camera, **{heading: row[name] for heading, name in _WORLD.items()}})
-    return {"pose": pose, "world": world}
+        filmed.setdefault((row["clip"], row["focal"]), {**who, "camera": camera, **{heading: row[name] for heading, name in _CAMERA.items()}})
+    return {"pose": pose, "world": world, "camera": list(filmed.values())}
 
 
 def summarise(people: list[dict]) -> list[dict]:
