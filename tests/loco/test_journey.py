@@ -92,10 +92,10 @@ def test_a_walk_with_rests_repeats_with_its_seed_and_differs_with_another(genera
 
 def test_the_beginning_does_not_wait_for_the_end(generator):
     """Memory and the first frames do not depend on how long somebody stands or walks."""
-    way = line(100.0, lead_in=60.0)
+    way = line(50.0, lead_in=8.0)
     chunks = generator.chunks(way, "happy", 0)
     early = np.concatenate([next(chunks).pelvis for _ in range(4)])
-    short = np.concatenate([part.pelvis for part in generator.chunks(line(5.0, lead_in=60.0), "happy", 0)])[: len(early)]
+    short = np.concatenate([part.pelvis for part in generator.chunks(line(5.0, lead_in=8.0), "happy", 0)])[: len(early)]
     assert np.allclose(early, short, atol=1e-6)
 
 
