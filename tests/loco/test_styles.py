@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from smplit.errors import BadInput
-from smplit.loco.styles import possible_speed, style_shares
+from smplit.loco.styles import mixed_speeds, possible_speed, style_shares
 
 NAMES = ("angry", "happy", "normal", "sad")
 ARC = np.linspace(2.0, 12.0, 11)  # m
@@ -87,3 +87,12 @@ def test_a_way_that_was_never_recorded_has_ordinary_speeds(facing):
     assert 0.5 <= usual <= 1.5 and said is None
     found, said = possible_speed({}, "odd", facing, 10.0)
     assert found < 5 and said
+
+
+def test_a_mixture_goes_as_fast_as_its_styles_do_by_their_shares():
+    speeds = {"slow": {"walk": [0.2, 0.4, 0.6]}, "fast": {"walk": [1.0, 2.0, 3.0], "run": [3.0, 4.0, 5.0]}, "odd": {}}
+    assert mixed_speeds([1, 0, 0], ["slow", "fast", "odd"], speeds) == {"walk": [0.2, 0.4, 0.6]}
+    half = mixed_speeds([0.5, 0.5, 0], ["slow", "fast", "odd"], speeds)
+    assert half["walk"] == pytest.approx([0.6, 1.2, 1.8]) and half["run"] == pytest.approx([3.0, 4.0, 5.0])
+    assert mixed_speeds([0.25, 0.75, 0], ["slow", "fast", "odd"], speeds)["walk"] == pytest.approx([0.8, 1.6, 2.4])
+    assert mixed_speeds([0, 0, 1], ["slow", "fast", "odd"], speeds) == {}

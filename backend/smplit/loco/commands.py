@@ -15,12 +15,13 @@ from smplit.loco.options import WalkOptions
 from smplit.loco.path_file import read_path
 from smplit.loco.paths import named_path
 from smplit.loco.plan import Plan, plan, stand
-from smplit.loco.styles import possible_speed
+from smplit.loco.styles import mixed_speeds, possible_speed
 from smplit.loco.weights import load_weights
 from smplit.progress import Reporter
 
 STAND = "stand"  # the name of no path
 _STRONGEST = 4.0  # times a style: beyond, bodies break
+_PLACES = 33  # along the path, at which a mixture that changes is looked at
 _STANDS = 5.0  # s, where no time is named
 
 
@@ -71,9 +72,9 @@ def plan_along(points, closed: bool, options: WalkOptions, generator: Generator,
     Raises:
         BadInput: style, path or options make no sense.
     """
-    first = options.style.split(",")[0].split(":")[0].split("@")[0].strip()
-    generator.shares(options.style, np.zeros(1))
-    speed, warning = possible_speed(generator.weights.speeds.get(first, {}), first, options.facing, options.speed)
+    shares = generator.shares(options.style, np.linspace(0, 1, _PLACES)).mean(0)
+    speeds = mixed_speeds(shares.tolist(), generator.weights.styles, generator.weights.speeds)
+    speed, warning = possible_speed(speeds, options.style, options.facing, options.speed)
     way = plan(
         points, speed=speed, closed=closed, facing=options.facing, angle=_radians(options.angle), towards=options.target,
         reverse=options.reverse, seconds=options.seconds, start_facing=_radians(options.start_facing), end_facing=_radians(options.end_facing),

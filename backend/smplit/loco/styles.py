@@ -57,6 +57,17 @@ def _unknown(name: str, names: Sequence[str]) -> int:
     raise BadInput(f"There is no style '{name}'.", f"{hint}There are: {', '.join(names)}.", "unknown_style")
 
 
+def mixed_speeds(shares: Sequence[float], names: Sequence[str], speeds: dict[str, dict[str, list[float]]]) -> dict[str, list[float]]:
+    """Gait -> slowest, usual and fastest m/s of a mixture: the mean of the styles `names` that were recorded in that gait, by `shares`."""
+    known = [(float(share), speeds.get(name, {})) for share, name in zip(shares, names, strict=True) if share > 0]
+    gaits = dict.fromkeys(gait for _, own in known for gait in own)
+    out = {}
+    for gait in gaits:
+        some = [(share, own[gait]) for share, own in known if gait in own]
+        out[gait] = np.average([row for _, row in some], axis=0, weights=[share for share, _ in some]).tolist()
+    return out
+
+
 def possible_speed(
     speeds: dict[str, list[float]], style: str, facing: str, speed: float | None
 ) -> tuple[float, str | None]:
