@@ -121,7 +121,8 @@ def test_boxes_are_spoilt_as_a_whole():
 
 
 def test_the_originals_noise_table_is_read_and_another_file_named(tmp_path):
-    torch.save({name: torch.full((1, 1, 17), value) for name, value in (("bias", 1.0), ("jittering", 2.0), ("peak", 3.0), ("pmask", 4.0))}, tmp_path / "t.pth")
+    tables = {"bias": 1.0, "jittering": 2.0, "peak": 3.0, "pmask": 4.0}
+    torch.save({name: torch.full((1, 1, 17), value) for name, value in tables.items()}, tmp_path / "t.pth")
     table = NoiseTable.load(tmp_path / "t.pth")
     assert [values[0].item() for values in (table.bias, table.jitter, table.peak, table.rarity)] == [1, 2, 3, 4]
     torch.save({"bias": torch.zeros(3)}, tmp_path / "bad.pth")
@@ -136,7 +137,8 @@ def truth_as_answer(truth, scene, body, place):
     cam = torch.cat([scale[..., None], place[..., :2] - 2 * (scene.bbox[..., :2] - scene.size[:, None] / 2) / (scale * side)[..., None]], -1)
     batch, frames = truth.pose.shape[:2]
     kp3d = body(matrix_from_rows(truth.pose).flatten(0, 1), truth.betas.flatten(0, 1)).keypoints[:, :KEYPOINTS].view(batch, frames, KEYPOINTS, 3)
-    return Prediction(kp3d, torch.zeros(batch, frames, WIDTH + 51), truth.pose.flatten(2), truth.betas, cam, truth.contact, truth.root, truth.velocity)
+    context = torch.zeros(batch, frames, WIDTH + 51)
+    return Prediction(kp3d, context, truth.pose.flatten(2), truth.betas, cam, truth.contact, truth.root, truth.velocity)
 
 
 def test_a_network_that_knew_the_truth_would_lose_nothing(store, body):
@@ -169,7 +171,7 @@ def test_what_is_seen_is_the_projected_body_in_its_box(store, body):
     assert inputs.x.shape == (BATCH, FRAMES, 37) and inputs.init_kp.shape == (BATCH, 88) and inputs.features is None
     pixels = inputs.x[..., :34].unflatten(-1, (17, 2)) * (scene.bbox[..., None, 2:] * BOX_UNIT / 2) + scene.bbox[..., None, :2]
     off = (pixels - truth.pixels[:, :, :17, :2]).norm(dim=-1) / (scene.bbox[..., 2:] * BOX_UNIT)
-    assert off.median() < 0.01 and 0 < off.max()
+    assert off.median() < 0.01 and off.max() > 0
     start = body(matrix_from_rows(inputs.init_pose), truth.betas[:, 0]).keypoints[:, :17].flatten(1)
     assert (inputs.init_kp[:, :51] - start).abs().max() < 1e-5
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -81,29 +81,32 @@ class Path:
 
 def lift(
     network: Wham, body: SmplBody, inputs: Inputs, scene: Scene, mirrored: Inputs | None = None, piece: int = PIECE,
+    check: Callable[[], None] = lambda: None,
 ) -> Lifted:
-    """A whole clip; `mirrored` are the inputs of the mirrored pictures, whose answer is averaged in."""
-    pieces = list(lift_in_pieces(network, body, inputs, scene, mirrored, piece))
-    join = lambda name: torch.cat([getattr(one, name) for one in pieces], 1)
-    return Lifted(**{entry.name: join(entry.name) for entry in fields(Lifted) if entry.name != "vertices"})
+    """A whole clip, `piece` frames at once; `mirrored` are the inputs of the mirrored pictures, whose answer is averaged in.
+
+    `check` is called between pieces and may raise.
+    """
+    pieces, path, first = [], Path(inputs.init_root), 0
+    with torch.no_grad():
+        for answer in answers(network, inputs, mirrored, piece):
+            check()
+            lifted, path = to_world(network, body, answer, scene.frames(slice(first, first + piece)), path)
+            pieces.append(lifted)
+            first += piece
+    return _joined(pieces)
 
 
-@torch.no_grad()
-def lift_in_pieces(
-    network: Wham, body: SmplBody, inputs: Inputs, scene: Scene, mirrored: Inputs | None = None, piece: int = PIECE,
-) -> Iterator[Lifted]:
-    """Yields `piece` frames after one another."""
+def answers(network: Wham, inputs: Inputs, mirrored: Inputs | None = None, piece: int = PIECE) -> Iterator[Prediction]:
+    """What the network says of a clip, `piece` frames after one another."""
     count = len(inputs.x)
     both = _whole_clips(inputs if mirrored is None else _stacked(inputs, mirrored))
     memory: Memory | None = None
-    path = Path(inputs.init_root)
     for first in range(0, inputs.x.shape[1], piece):
-        rows = slice(first, first + piece)
-        answer, memory = network(both.frames(rows), memory)
+        answer, memory = network(both.frames(slice(first, first + piece)), memory)
         if mirrored is not None:
             answer = average_with_mirrored(_some(answer, slice(count)), _some(answer, slice(count, None)))
-        lifted, path = to_world(network, body, answer, scene.frames(rows), path)
-        yield lifted
+        yield answer
 
 
 def to_world(
@@ -149,6 +152,11 @@ def _stacked(inputs: Inputs, mirrored: Inputs) -> Inputs:
     """One batch of both: an LSTM step reads its weights once for all of a batch."""
     pairs = {entry.name: (getattr(inputs, entry.name), getattr(mirrored, entry.name)) for entry in fields(Inputs)}
     return Inputs(**{name: None if one is None else torch.cat([one, other]) for name, (one, other) in pairs.items()})
+
+
+def _joined(pieces: list[Lifted]) -> Lifted:
+    join = lambda name: torch.cat([getattr(one, name) for one in pieces], 1)
+    return Lifted(**{entry.name: join(entry.name) for entry in fields(Lifted) if entry.name != "vertices"})
 
 
 def _some(answer: Prediction, rows: slice) -> Prediction:
