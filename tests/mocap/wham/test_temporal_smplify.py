@@ -3,12 +3,12 @@
 
 import pytest
 import torch
-from wham_goldens import assert_golden, golden, toy_body
+from wham_goldens import assert_golden, golden, network, toy_body
 
 from smplit.mocap.wham.camera import intrinsics
-from smplit.mocap.wham.lift import Scene
-from smplit.mocap.wham.network import Prediction
-from smplit.mocap.wham.temporal_smplify import Bent, fit, objective, robust
+from smplit.mocap.wham.lift import Scene, answers, lift, whole_answer
+from smplit.mocap.wham.network import Inputs, Prediction
+from smplit.mocap.wham.temporal_smplify import Bent, fit, lift_and_bend, objective, robust
 
 
 def case():
@@ -53,3 +53,19 @@ def test_clips_too_short_to_bend_are_fitted_all_the_same(frames):
     answer = Prediction(None, None, *(clip[f"plain_{name}"][:, :frames] for name in ("pose", "betas", "cam")), None, None, None)
     bent = fit(answer, keypoints[:, :frames], scene.frames(slice(frames)), body)
     assert torch.isfinite(bent.pose).all() and (bent.cam != answer.cam).any()
+
+
+def test_after_the_fit_the_world_is_made_again():
+    """The bent body is nearer to the keypoints; its velocity and roots are still the network's, but feet and path follow it."""
+    clip, (keypoints, scene, body), frames = golden("full"), case(), 5
+    inputs = Inputs(
+        clip["in_x"], clip["in_mask"], clip["in_init_kp"][:, 0], clip["in_init_smpl"][:, 0], clip["in_init_root"][:, 0], clip["in_cam_angvel"],
+    ).frames(slice(frames))
+    keypoints, scene = keypoints[:, :frames], scene.frames(slice(frames))
+    straight, bent = lift(network(), body, inputs, scene), lift_and_bend(network(), body, inputs, scene, keypoints)
+    value = lambda one: total(objective(Bent(one.pose, one.betas, one.cam), straight.pose, keypoints, scene, body)).item()
+    assert value(bent) < value(straight)
+    assert torch.equal(bent.root, straight.root) and torch.equal(bent.velocity, straight.velocity)
+    assert (bent.feet != straight.feet).any() and (bent.refined_place != straight.refined_place).any()
+    pieces, whole = whole_answer(answers(network(), inputs, piece=2)), whole_answer(answers(network(), inputs))
+    assert (pieces.root - whole.root).abs().max() < 1e-5 and pieces.root.shape[1] == frames + 1

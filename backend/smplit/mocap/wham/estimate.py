@@ -23,6 +23,7 @@ from smplit.mocap.wham.network import FEATURE, KEYPOINTS, Wham
 from smplit.mocap.wham.preprocessing import Start, Track, mirrored_start, network_inputs
 from smplit.mocap.wham.rotations import Y_DOWN_TO_Z_UP, matrix_from_rows
 from smplit.mocap.wham.smpl_files import find_body
+from smplit.mocap.wham.temporal_smplify import lift_and_bend
 
 BODY = 22  # SMPL's joints that SMPL-X has too
 
@@ -44,6 +45,7 @@ class Images:
 
     features: np.ndarray  # (N,1024)
     mirrored: np.ndarray | None = None
+    mirrored_start: Start | None = None  # the body in the mirrored first crop; None: the start's mirror image
 
 
 @dataclass
@@ -90,7 +92,7 @@ class WhamEstimator:
 
     def __call__(
         self, keypoints: Keypoints, camera: CameraMotion, times: np.ndarray, size: tuple[int, int], start: Start, images: Images | None = None,
-        up: np.ndarray | None = None, mirror: bool = True, check: Callable[[], None] = lambda: None,
+        up: np.ndarray | None = None, mirror: bool = True, bend: bool = False, check: Callable[[], None] = lambda: None,
     ) -> WhamBody:
         """A clip of any length.
 
@@ -100,7 +102,7 @@ class WhamEstimator:
             start: the body in the first frame, for example `from_landmarks.start_of_landmarks`; a `world_root` of None is made from `up`.
             images: for the features; a network of stage 1 must not be given any.
             up: (3,) in the axes of the shot's first camera, which `camera.rotation` starts from; None: that camera stands level.
-            mirror: look at the mirror image too and average.
+            mirror: look at the mirror image too and average; bend: let Temporal SMPLify bend the result to the keypoints, as the original can.
             check: called now and then, may raise.
 
         Raises:
@@ -114,9 +116,15 @@ class WhamEstimator:
         mirrored = None
         if mirror and (images is None or images.mirrored is not None):
             features = None if images is None else self._features(images.mirrored, times, grid)
-            mirrored = network_inputs(track.mirrored(mirrored_start(track.start), features), self.body)[0]
+            begin = (images and images.mirrored_start) or mirrored_start(track.start)
+            mirrored = network_inputs(track.mirrored(begin, features), self.body)[0]
         inputs, scene = network_inputs(track, self.body)
-        return self._on_video_times(lift(self.network, self.body, inputs, scene, mirrored, check=check), camera, times, grid)
+        if bend:
+            seen = torch.cat([track.keypoints, track.confidence[..., None]], -1)[None]
+            lifted = lift_and_bend(self.network, self.body, inputs, scene, seen, mirrored, check)
+        else:
+            lifted = lift(self.network, self.body, inputs, scene, mirrored, check=check)
+        return self._on_video_times(lifted, camera, times, grid)
 
     def _track(
         self, keypoints: Keypoints, camera: CameraMotion, times: np.ndarray, grid: np.ndarray, size: tuple[int, int], start: Start,

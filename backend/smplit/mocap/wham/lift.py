@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -152,6 +152,14 @@ def _stacked(inputs: Inputs, mirrored: Inputs) -> Inputs:
     """One batch of both: an LSTM step reads its weights once for all of a batch."""
     pairs = {entry.name: (getattr(inputs, entry.name), getattr(mirrored, entry.name)) for entry in fields(Inputs)}
     return Inputs(**{name: None if one is None else torch.cat([one, other]) for name, (one, other) in pairs.items()})
+
+
+def whole_answer(pieces: Iterable[Prediction]) -> Prediction:
+    """Pieces after one another as one; each piece's first root is the last one of the piece before."""
+    pieces = list(pieces)
+    join = lambda name: torch.cat([getattr(one, name) for one in pieces], 1)
+    root = torch.cat([pieces[0].root, *(one.root[:, 1:] for one in pieces[1:])], 1)
+    return Prediction(**{entry.name: root if entry.name == "root" else join(entry.name) for entry in fields(Prediction)})
 
 
 def _joined(pieces: list[Lifted]) -> Lifted:

@@ -66,7 +66,7 @@ class Track:
 
 def mirrored_start(start: Start) -> Start:
     """The mirror image of a start, where there is no image network to look again."""
-    sides = torch.tensor([-1.0, 1.0, 1.0], dtype=start.rotations.dtype)
+    sides = torch.tensor([-1.0, 1.0, 1.0], dtype=start.rotations.dtype, device=start.rotations.device)
     turned = lambda matrix: None if matrix is None else matrix * sides[:, None] * sides
     keypoints = None if start.keypoints is None else mirrored_keypoints(start.keypoints, 0.0)
     return Start(mirrored_rotations(start.rotations), start.betas, keypoints, turned(start.world_root))
@@ -79,7 +79,7 @@ def network_inputs(track: Track, body: SmplBody, fps: float = 30.0) -> tuple[Inp
     if keypoints is None:
         keypoints = body(start.rotations[None], start.betas[None]).keypoints[0, :KEYPOINTS]
     x = normalised(track.keypoints, track.boxes, track.size)
-    turn = unturned(len(x)) if track.camera is None else angular_velocity(track.camera, fps)
+    turn = unturned(len(x)).to(x) if track.camera is None else angular_velocity(track.camera, fps)
     root = start.rotations[0] if start.world_root is None else start.world_root
     inputs = Inputs(
         x[None], (track.confidence < SEEN)[None], torch.cat([keypoints.flatten(), x[0]])[None], rows_from_matrix(start.rotations)[None],

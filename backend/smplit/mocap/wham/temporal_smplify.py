@@ -11,8 +11,8 @@ from torch import Tensor
 
 from smplit.mocap.wham.body import JOINTS, SmplBody
 from smplit.mocap.wham.camera import BOX_UNIT, place_in_camera, project
-from smplit.mocap.wham.lift import Scene
-from smplit.mocap.wham.network import KEYPOINTS, Prediction
+from smplit.mocap.wham.lift import Lifted, Path, Scene, answers, to_world, whole_answer
+from smplit.mocap.wham.network import KEYPOINTS, Inputs, Prediction, Wham
 from smplit.mocap.wham.rotations import matrix_from_rows
 
 _OUTLIER = 100.0  # px: errors far beyond it stop to count
@@ -59,6 +59,20 @@ def _bends(curves: Tensor) -> Tensor:
     """Mean norm of the second difference of (B,F,D); 0 below three frames."""
     second = curves[:, 2:] - 2.0 * curves[:, 1:-1] + curves[:, :-2]
     return second.norm(dim=-1).mean() if second.shape[1] else curves.new_zeros(())
+
+
+@torch.no_grad()
+def lift_and_bend(
+    network: Wham, body: SmplBody, inputs: Inputs, scene: Scene, keypoints: Tensor, mirrored: Inputs | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> Lifted:
+    """`lift.lift` with the fit between the network and the world; a clip is bent as a whole, so memory grows with it.
+
+    Args:
+        keypoints: (B,F,17,3) px and confidence.
+    """
+    answer = fit(whole_answer(answers(network, inputs, mirrored)), keypoints, scene, body, check)
+    return to_world(network, body, answer, scene, Path(inputs.init_root))[0]
 
 
 def fit(answer: Prediction, keypoints: Tensor, scene: Scene, body: SmplBody, check: Callable[[], None] = lambda: None) -> Prediction:
