@@ -25,18 +25,12 @@ class LiftedBody:
     Attributes:
         rotations: (T,22,3,3) local rotations, the root's in camera axes; pelvis: (T,3) m in camera axes.
         betas: (10,); spread: (T,22,2) m, the joints' expected error across the view and along it.
-        axes: (T,3,3) of the view in the camera's, which `spread` is meant in.
-        contacts: (T,4) 0..1; up: (T,3) of the world, in the first frame's camera axes; velocity: (T,3) m/s likewise.
     """
 
     rotations: np.ndarray
     pelvis: np.ndarray
     betas: np.ndarray
     spread: np.ndarray
-    axes: np.ndarray
-    contacts: np.ndarray
-    up: np.ndarray
-    velocity: np.ndarray
 
 
 class BodyLifter:
@@ -79,7 +73,7 @@ class BodyLifter:
         rays = (landmarks.body[:, used] - K[:2, 2]) / np.array([K[0, 0], K[1, 1]])
         at = lambda values: _interpolated(values[known], clock[known], grid)
         confidence = _interpolated(landmarks.body_confidence[:, used] * seen[:, None], clock, grid)
-        nearest = np.abs(clock[None] - grid[:, None]).argmin(1) if len(grid) < 20000 else np.searchsorted(clock, grid).clip(0, len(clock) - 1)
+        nearest = np.rint(np.interp(grid, clock, np.arange(len(clock)))).astype(int)
         turns = _turned(np.transpose(camera.rotation, (0, 2, 1)), clock, grid)
         tensor = lambda values: torch.as_tensor(np.asarray(values, np.float32), device=self.device)[None]
         told = torch.ones(1, dtype=torch.bool, device=self.device)
@@ -101,21 +95,15 @@ def _on_video_times(
     lifted: Lifted, view: View, sighting: Sighting, grid: np.ndarray, clock: np.ndarray, camera: CameraMotion, seen: np.ndarray
 ) -> LiftedBody:
     to_first = sighting.turns[0] @ view.axes[0]
-    in_first = lambda vectors: (to_first @ vectors[0][..., None])[..., 0].double().cpu().numpy()
     root = (to_first @ lifted.rotations[0, :, 0]).double().cpu().numpy()
     locals_ = lifted.rotations[0].double().cpu().numpy()
     turns = np.stack([_turned(root, grid, clock)] + [_turned(locals_[:, j], grid, clock) for j in range(1, 22)], 1)
     turns[:, 0] = camera.rotation @ turns[:, 0]
     at = lambda values: _interpolated(np.asarray(values), grid, clock)
     pelvis = (view.axes @ lifted.pelvis(view.scale)[..., None])[0, ..., 0].double().cpu().numpy()
-    up = at(in_first(lifted.up))
     weight = seen[:, None] if seen.any() else np.ones_like(seen)[:, None]
     betas = (at(lifted.betas[0].double().cpu().numpy()) * weight).sum(0) / weight.sum()
-    axes = camera.rotation @ _turned(to_first.double().cpu().numpy(), grid, clock)
-    return LiftedBody(
-        turns, at(pelvis), betas.astype(np.float32), np.exp(at(lifted.spread[0].cpu().numpy())), axes,
-        at(torch.sigmoid(lifted.contacts[0]).cpu().numpy()), up / np.linalg.norm(up, axis=-1, keepdims=True), at(in_first(lifted.velocity)),
-    )
+    return LiftedBody(turns, at(pelvis), betas.astype(np.float32), np.exp(at(lifted.spread[0].cpu().numpy())))
 
 
 def _interpolated(values: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
