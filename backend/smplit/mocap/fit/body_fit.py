@@ -167,7 +167,9 @@ class BodyFitter:
         self.to_first = torch.as_tensor(np.transpose(camera.rotation, (0, 2, 1)), dtype=torch.float32)
         self.place_camera(camera.centre)
         self.K = torch.as_tensor(camera.K, dtype=torch.float32)
-        self.betas = torch.zeros(10) if lifted is None else torch.as_tensor(lifted.betas, dtype=torch.float32)
+        # The lifter knows the open body's shapes only; on the real SMPL-X the same numbers mean another person.
+        own_shape = lifted is not None and body.standin
+        self.betas = torch.as_tensor(lifted.betas, dtype=torch.float32) if own_shape else torch.zeros(10)
         self.lean = torch.zeros(3)
         self.up: Tensor | None = None
         self.points, self.soles = body_points(body, self.betas), sole_points(body, self.betas)
