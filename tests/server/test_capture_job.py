@@ -76,6 +76,21 @@ def test_files_that_are_no_videos_fail_with_each_named_and_the_backend_goes_on(r
 
 
 @pytest.mark.slow
+def test_a_camera_file_is_used_and_is_no_input_of_its_own(real, video, tmp_path):
+    R = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # a level camera that looks along y
+    camera = tmp_path / "camera.npz"
+    np.savez(camera, camera_R=R, camera_t=np.zeros(3), camera_K=np.array([[1500.0, 0, 360], [0, 1500, 640], [0, 0, 1]]))
+    client = real.greeted()
+    job = client.submit("capture", [video, camera], [tmp_path], **ONE_SECOND, camera_file=str(camera))
+    end = client.end_of(job)
+    assert end.type == "done" and not end["failures"] and len(end["results"]) == 1
+    assert {message["clips"] for message in client.heard if message.type == "progress"} == {1}
+    with np.load(end["results"][0]["path"]) as archive:
+        np.testing.assert_allclose(archive["camera_R"][0], R, atol=1e-6)
+        assert archive["camera_K"][0, 0] == 1500
+
+
+@pytest.mark.slow
 def test_a_video_becomes_a_motion_that_is_streamed_stored_and_fetched_alike(real, video, tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     client = real.greeted()
