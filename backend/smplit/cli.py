@@ -22,7 +22,7 @@ import smplit
 from smplit import terminal
 from smplit.cli_options import Common, Output
 from smplit.cli_research import eval_capture, eval_difftraj, eval_loco, eval_style100, plot, train_difftraj, train_loco, train_loco_original
-from smplit.cli_wham import eval_wham, train_wham_stage1
+from smplit.cli_wham import eval_wham, train_wham_original, train_wham_stage1, train_wham_stage2
 from smplit.datasets.commands import data_process, data_split
 from smplit.errors import BadInput, Cancelled, SmplitError
 from smplit.loco.options import WalkOptions
@@ -275,6 +275,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train loco": train_loco,
     "train loco-original": train_loco_original,
     "train wham-stage1": train_wham_stage1,
+    "train wham-original": train_wham_original,
+    "train wham-stage2": train_wham_stage2,
     "eval capture": eval_capture,
     "eval difftraj": eval_difftraj,
     "eval loco": eval_loco,
@@ -319,6 +321,8 @@ def _old_switches(name: str, arguments: list[str]) -> tuple[str, list[str]]:
     if name == "train loco":
         original, arguments = wants_original(arguments)
         name = "train loco-original" if original else name
+    if name == "train wham-stage1" and "--original" in arguments:
+        name, arguments = "train wham-original", [word for word in arguments if word != "--original"]
     return name, arguments
 
 
