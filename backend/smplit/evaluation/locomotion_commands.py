@@ -18,6 +18,7 @@ from smplit.errors import BadInput
 from smplit.evaluation.body_track import BodyTrack
 from smplit.evaluation.feature_distances import balanced_frechet, spread_between
 from smplit.evaluation.locomotion import figures
+from smplit.evaluation.locomotion_facings import styles_recorded_all_ways, summary_of_facings, walk_facing
 from smplit.evaluation.locomotion_report import summary
 from smplit.evaluation.real_styles import RealStyles, held_out_walk
 from smplit.evaluation.style_windows import FRAMES, cut, window_frames
@@ -79,7 +80,7 @@ def motion_matching_rows(store: MotionStore, body: BodyModel) -> dict[str, LocoG
 
 def eval_loco(
     data: Path, output: Path, generators: Mapping[str, LocoGenerator], *, styles: Sequence[str] | None = None,
-    curves: Sequence[str] | None = None, baseline: bool = True, seeds: int = 2, seed: int = 0, pictures: bool = True,
+    curves: Sequence[str] | None = None, baseline: bool = True, facings: bool = True, seeds: int = 2, seed: int = 0, pictures: bool = True,
     reporter: Reporter | None = None, body: BodyModel | None = None,
 ) -> dict:
     """Lets every generator walk every style along every curve at the style's own walking speed.
@@ -91,12 +92,14 @@ def eval_loco(
         data: motion store; the classifier and motion matching see its training pieces only.
         generators: by name; motion matching joins them if `baseline`.
         curves: names of `CURVES`; None: all.
+        facings: also walk backwards, sideways and facing one way, in the styles that were recorded so (see `locomotion_facings`).
         seeds: walks of one prompt (the first curve), whose differences are the diversity.
 
     Speeds are seconds of motion by seconds of processor time, of all threads: what one core does, whoever else uses the machine.
 
     Returns:
-        The report: `methods`, `styles`, `curves` (figures by name), `real` (by style), `walks` (a row each).
+        The report: `methods`, `styles`, `curves` (figures by name), `real` (by style), `walks` (a row each); with `facings`,
+        where a style was recorded so, `facings`, `facing_walks` and `facing_styles` beside them.
 
     Raises:
         BadInput: unknown style or curve, or a store without locomotion.
@@ -122,6 +125,11 @@ def eval_loco(
         report["methods"][name] |= {"first_ms": float(np.median(made.first_ms)), "diversity": float(np.nanmean(made.diversity))}
     report["methods"]["real"]["diversity"] = real.diversity
     report["windows_per_style"] = add_frechet(report["methods"], walks, real, styles, seed)
+    able = styles_recorded_all_ways(store, styles) if facings else []
+    if able:
+        report["facing_walks"] = walk_facing(generators, store, able, body, seed, reporter)
+        report["facings"] = summary_of_facings(report["facing_walks"])
+        report["facing_styles"] = able
     report["threads"] = torch.get_num_threads()
     with whole_file(output / REPORT) as temporary:
         temporary.write_text(json.dumps(_plain(report), indent=1, allow_nan=False), encoding="utf-8")

@@ -24,6 +24,7 @@ _HELD_OUT = {
     "jitter": "jitter",
 }
 _LESSER = ("matching", "matching feet")
+_FACING = {"path": "deviation", "end": "end", "face": "facing", "worst": "facing_worst", "speed": "speed", "/real": "skate_ratio", "stand": "support"}
 _STYLE = {"path": "deviation", "end": "end", "face": "facing", "speed": "speed", "/real": "skate_ratio", "style%": "style_share"}
 
 
@@ -78,6 +79,8 @@ def report_tables(report: dict) -> dict[str, list[dict]]:
     for method in (name for name in made if name not in _LESSER):
         out[f"styles of {method}"] = table(method, _STYLE, report["styles"][method])
         out[f"curves of {method}"] = table(method, _STYLE, report["curves"][method])
+        if "facings" in report:
+            out[f"facings of {method}"] = table(f"{method}, {len(report['facing_styles'])} styles", _FACING, report["facings"][method])
     return out
 
 

@@ -66,11 +66,11 @@ class RealStyles:
         return cls(classifier, speed, figures, part(TRAIN), part(HELD_OUT), float(np.nanmean([spread_between(some) for some in takes])))
 
 
-def walking_speed(store: MotionStore, chosen: Iterable[Piece]) -> float:
-    """m/s: median of the training walks among some pieces, while they move."""
+def walking_speed(store: MotionStore, chosen: Iterable[Piece], gaits: tuple[str, ...] = ("walk",)) -> float:
+    """m/s: median of the training pieces of some gaits among `chosen`, while they move."""
     speeds = []
     for piece in chosen:
-        if (piece.gait, piece.part) == ("walk", TRAIN):
+        if piece.gait in gaits and piece.part == TRAIN:
             level = store.clip(piece.clip).trans[piece.first : piece.last, :2]
             speeds.append(_speeds(level, store.fps))
     moving = np.concatenate(speeds) if speeds else np.empty(0)
