@@ -100,15 +100,6 @@ def find(name: str) -> Path:
     )
 
 
-def found(name: str) -> bool:
-    """Whether a model's file is there."""
-    try:
-        find(name)
-    except MissingModel:
-        return False
-    return True
-
-
 def states() -> list[dict]:
     """One row per model for `smplit models list`: name, state, path, what it enables, licence, sha256."""
     rows = []

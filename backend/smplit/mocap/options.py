@@ -16,7 +16,7 @@ CHOICES = {
 }
 # Choices that need an estimator this version does not hold yet, and the one to use meanwhile.
 _NOT_YET = {
-    ("body", "wham"): "auto", ("body", "hmr2"): "auto", ("hands", "acr"): "landmarks", ("face", "smirk"): "landmarks",
+    ("body", "hmr2"): "auto", ("hands", "acr"): "landmarks", ("face", "smirk"): "landmarks",
     ("trajectory", "wham"): "camera",
 }
 
@@ -34,7 +34,7 @@ class CaptureOptions:
     focal: float | None = None  # focal length in pixels of the upright frame
     camera_file: str | None = None  # the video's camera: COLMAP text model, OpenCV yml/json/xml, or npz with camera_R, camera_t, camera_K
     people: str = "all"  # all, largest, or person numbers such as 1,3
-    flip_eval: bool = False  # average with the mirrored video (slower)
+    flip_eval: bool = False  # --body wham: average with the mirrored video (slower); the default body always does
     visualize: bool = False  # also write an overlay video and a contact sheet
     range: str | None = None  # part of the video, A:B in seconds or mm:ss
     device: str = "auto"  # auto, cpu, cuda, cuda:N or mps
@@ -64,8 +64,6 @@ class CaptureOptions:
                 problems.append(f"--{name} {value!r} is not one of {', '.join(allowed)}")
             elif (name, value) in _NOT_YET:
                 problems.append(f"--{name} {value} is not in this version; use --{name} {_NOT_YET[name, value]}")
-        if self.flip_eval:
-            problems.append("--flip-eval needs the WHAM body, which is not in this version; leave it out")
         if self.focal is not None and not 10 <= float(self.focal) <= 1e6:
             problems.append(f"--focal {self.focal} is not a focal length in pixels (10 or more)")
         if self.camera_file is not None:

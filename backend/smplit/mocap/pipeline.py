@@ -19,10 +19,10 @@ import smplit
 from smplit.body.model import BodyModel
 from smplit.errors import BadInput
 from smplit.mocap.assemble import assemble_motion
+from smplit.mocap.body_estimators import load_body_estimator
 from smplit.mocap.face.landmark_fit import FaceFit, fit_face
 from smplit.mocap.fit.body_fit import BodyFit, BodyFitter, landmark_trust
 from smplit.mocap.hands.landmark_fit import HandFit, fit_hands
-from smplit.mocap.lifter.estimate import BodyLifter
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.observe import ShotObservations, observe
 from smplit.mocap.options import CaptureOptions
@@ -31,7 +31,6 @@ from smplit.mocap.world import placement
 from smplit.mocap.world.feet_path import walk_by_feet
 from smplit.mocap.world.supplied import doubts
 from smplit.mocap.world.travel import place_travelling_camera
-from smplit.models import found
 from smplit.motion import Motion
 from smplit.progress import Reporter
 
@@ -118,7 +117,7 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
     people = [_Person(lm, *_cut_camera(shot, lm)) for lm in shot.people]
     total = sum(len(p.landmarks) for p in people)
     done = 0
-    lifter = BodyLifter.load(body, device=str(body.device)) if options.body != "landmarks" and found("lifter") else None
+    estimator = load_body_estimator(options, body)
     for person in people:
         reporter.check()
         wrists, head = _orient_extremities(person, body, options)
@@ -127,7 +126,7 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
             reporter.check()
             reporter.stage("fit", base + int(size * min(now / steps, 1.0)), total)
 
-        lifted = None if lifter is None else lifter(person.landmarks, person.camera, person.times)
+        lifted = None if estimator is None else estimator(person.landmarks, person.camera, person.times)
         person.fitter = BodyFitter(person.landmarks, person.camera, person.times, body, wrists, head, check=step, lifted=lifted)
         person.fit = person.fitter.fit_view() if options.fit else person.fitter.first_guess()
         done += len(person.landmarks)
@@ -202,7 +201,7 @@ def _provenance(video: Path, body: BodyModel, options: CaptureOptions, person: i
         "smplit_person": np.array(person), "smplit_body": np.array(body.name), "smplit_body_sha256": np.array(body.sha256),
         "smplit_video_size": np.asarray(shot.camera.size or np.round(2.0 * shot.camera.K[:2, 2]), np.int32),
         "smplit_camera_kind": np.array(shot.camera.kind), "smplit_focal_source": np.array(shot.camera.focal_source),
-        "smplit_stages": np.array(f"landmarks+fit hands={options.hands} face={options.face} trajectory={options.trajectory}"),
+        "smplit_stages": np.array(f"body={options.body} fit={options.fit} hands={options.hands} face={options.face} trajectory={options.trajectory}"),
     }
 
 
