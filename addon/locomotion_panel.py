@@ -44,6 +44,18 @@ class SmplitLocomotionSettings(bpy.types.PropertyGroup):
         name="Object", type=bpy.types.Object, update=_touched,
         description="The object that is faced, where it stands now",
     )
+    use_start_facing: bpy.props.BoolProperty(
+        name="Turn at the Start", update=_touched, description="Begin facing elsewhere, and turn on the spot before walking",
+    )
+    start_facing: bpy.props.FloatProperty(
+        name="Facing at the Start", subtype="ANGLE", update=_touched, description="0 along X, counter-clockwise",
+    )
+    use_end_facing: bpy.props.BoolProperty(
+        name="Turn at the End", update=_touched, description="Turn on the spot after arriving",
+    )
+    end_facing: bpy.props.FloatProperty(
+        name="Facing at the End", subtype="ANGLE", update=_touched, description="0 along X, counter-clockwise",
+    )
     reverse: bpy.props.BoolProperty(name="Reverse", update=_touched, description="From the path's end to its start")
     use_seconds: bpy.props.BoolProperty(
         name="Set the Time", update=_touched,
@@ -73,8 +85,9 @@ class SmplitLocomotionSettings(bpy.types.PropertyGroup):
         """The choices as properties of `smplit.generate_locomotion`."""
         names = ("style", "strength", "facing", "angle", "reverse", "seed", "samples", "steps", "commercial_safe")
         chosen = {name: getattr(self, name) for name in names}
-        speed, seconds = self.speed if self.use_speed else 0.0, self.seconds if self.use_seconds else None
-        return {**walks.DEFAULTS, **chosen, "speed": speed, "seconds": seconds, "target": self.target.name if self.target else ""}
+        chosen |= {name: getattr(self, name) if getattr(self, f"use_{name}") else None for name in ("seconds", "start_facing", "end_facing")}
+        speed = self.speed if self.use_speed else 0.0
+        return {**walks.DEFAULTS, **chosen, "speed": speed, "target": self.target.name if self.target else ""}
 
 
 class SMPLIT_PT_locomotion(Sidebar, bpy.types.Panel):
@@ -110,11 +123,12 @@ class SMPLIT_PT_locomotion_options(Sidebar, bpy.types.Panel):
         layout.use_property_split, layout.use_property_decorate = True, False
         for name in ("seed", "samples", "reverse"):
             layout.prop(settings, name)
-        row = layout.row(heading="Time", align=True)
-        row.prop(settings, "use_seconds", text="")
-        part = row.row()
-        part.active = settings.use_seconds
-        part.prop(settings, "seconds", text="")
+        for heading, name in (("Time", "seconds"), ("Start Facing", "start_facing"), ("End Facing", "end_facing")):
+            row = layout.row(heading=heading, align=True)
+            row.prop(settings, f"use_{name}", text="")
+            part = row.row()
+            part.active = getattr(settings, f"use_{name}")
+            part.prop(settings, name, text="")
         layout.prop(settings, "steps")
         layout.prop(settings, "commercial_safe")
 

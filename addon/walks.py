@@ -25,8 +25,8 @@ from .scene.placement import Placement
 from .shared import errors, protocol
 
 DEFAULTS = {
-    "style": "normal", "strength": 1.0, "speed": 0.0, "facing": "path", "angle": 0.0, "target": "", "reverse": False, "seconds": None, "seed": 0,
-    "samples": 1, "steps": 4, "commercial_safe": False,
+    "style": "normal", "strength": 1.0, "speed": 0.0, "facing": "path", "angle": 0.0, "start_facing": None, "end_facing": None, "target": "",
+    "reverse": False, "seconds": None, "seed": 0, "samples": 1, "steps": 4, "commercial_safe": False,
 }
 _SIDE_BY_SIDE = 1.2  # m between variants
 _NO_FILE_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
@@ -130,6 +130,7 @@ def _request(curve: bpy.types.Object, line: Line, choices: Mapping[str, object],
     if params["seconds"] is not None and params["seconds"] <= 0.0:
         remedy = "Give more than 0 seconds, or none to walk to the path's end."
         raise errors.BadInput(f"A walk cannot last {params['seconds']:g} s.", remedy, "bad_seconds")
+    params |= {name: float(np.degrees(choices[name])) for name in ("start_facing", "end_facing") if choices.get(name) is not None}
     if choices["facing"] == "fixed":
         params["angle"] = float(np.degrees(choices["angle"]))
     if choices["facing"] == "towards":

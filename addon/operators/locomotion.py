@@ -44,6 +44,14 @@ class _Walk(preferences.NeedsBackend):
     angle: bpy.props.FloatProperty(
         name="Direction", subtype="ANGLE", options={"SKIP_SAVE"}, description="Where a fixed facing looks: 0 along X, counter-clockwise",
     )
+    start_facing: bpy.props.FloatProperty(
+        name="Facing at the Start", subtype="ANGLE", options={"SKIP_SAVE"},
+        description="Where the character stands facing at first, before it turns on the spot and walks: 0 along X. Not given: as it walks",
+    )
+    end_facing: bpy.props.FloatProperty(
+        name="Facing at the End", subtype="ANGLE", options={"SKIP_SAVE"},
+        description="Where the character turns to on the spot when it has arrived: 0 along X. Not given: it does not turn",
+    )
     target: bpy.props.StringProperty(name="Object", options={"SKIP_SAVE"}, description="Name of the object that is faced")
     reverse: bpy.props.BoolProperty(name="Reverse", options={"SKIP_SAVE"}, description="From the path's end to its start")
     seconds: bpy.props.FloatProperty(

@@ -333,6 +333,17 @@ def test_facing_an_object_and_walking_backwards(pump):
     assert looks(facing="fixed", angle=math.radians(-45), speed=0.8) == pytest.approx(-45, abs=15)
 
 
+def test_a_character_turns_on_the_spot_before_it_walks_and_when_it_has_arrived(pump):
+    draw("POLY", [(0, 0, 0), (2.5, 0, 0)])
+    _, (walker,) = generate(pump, style="normal", speed=1.0, start_facing=math.radians(90), end_facing=math.radians(-90))
+    bone = walker.data.bones["pelvis"]
+    rest, rows = bone.matrix_local.to_3x3(), keys(walker, 'pose.bones["pelvis"].rotation_quaternion')
+    ahead = [(rest @ Quaternion(row[1:]).to_matrix() @ rest.inverted() @ Vector((0.0, -1.0, 0.0))).xy.normalized() for row in rows[[0, -1]]]
+    assert [math.degrees(math.atan2(way.y, way.x)) for way in ahead] == pytest.approx([90, -90], abs=15)
+    places = roots(walker)
+    assert np.linalg.norm(places[:40, :2], axis=1).max() < NEAR and np.linalg.norm(places[-30:, :2] - (2.5, 0), axis=1).max() < NEAR
+
+
 def test_updates_while_editing_follow_the_curve_and_never_themselves(pump):
     curve, settings = draw("BEZIER", BENDS), bpy.context.scene.smplit_locomotion
     assert not settings.live
@@ -476,13 +487,16 @@ def test_the_panels_choices_reach_the_operator(pump):
     curve, settings = draw("BEZIER", BENDS), bpy.context.scene.smplit_locomotion
     settings.curve, settings.style, settings.strength, settings.use_speed, settings.speed = curve, "normal", 1.5, True, 0.9
     settings.facing, settings.angle, settings.reverse, settings.use_seconds, settings.seconds = "fixed", math.radians(30), True, True, 2.0
+    settings.use_start_facing, settings.start_facing = True, math.radians(30)  # as the walk faces: no turn
     settings.seed, settings.samples, settings.steps = 8, 2, 2
     bpy.ops.object.select_all(action="DESELECT")
-    job, walkers = generate(pump, **settings.choices())  # in the background no button can be pressed
+    chosen = {name: value for name, value in settings.choices().items() if value is not None}
+    job, walkers = generate(pump, **chosen)  # in the background no button can be pressed
     params = job.submit["params"]
     expected = {"style": "normal", "strength": 1.5, "reverse": True, "seed": 8, "samples": 2, "steps": 2, "facing": "fixed", "closed": False}
     assert {name: params[name] for name in expected} == expected
     assert params["speed"] == pytest.approx(0.9) and params["seconds"] == 2.0 and params["angle"] == pytest.approx(30)
+    assert params["start_facing"] == pytest.approx(30) and "end_facing" not in params
     assert [keys(walker)[-1, 0] - keys(walker)[0, 0] for walker in walkers] == pytest.approx([24 * (2.0 - 1 / 30)] * 2)
     assert np.linalg.norm(roots(walkers[0])[0, :2] - (6, 0)) < 2 * NEAR
 
