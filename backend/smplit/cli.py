@@ -26,7 +26,7 @@ from smplit.cli_wham import eval_wham, train_wham_original, train_wham_stage1, t
 from smplit.datasets.commands import data_process, data_split
 from smplit.errors import BadInput, Cancelled, SmplitError
 from smplit.loco.options import WalkOptions
-from smplit.loco.original_options import RolloutOptions
+from smplit.loco.published.options import RolloutOptions
 from smplit.mocap.options import CaptureOptions
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def loco_original(
         style: one for each sample, in turn; drawn by --seed when not given.
         start: motions to go on from, in turn; the mean of the training when not given.
     """
-    from smplit.loco.original_commands import walk_original
+    from smplit.loco.published.commands import walk_original
 
     body = common.body()
     with terminal.TerminalReporter("loco") as reporter:
@@ -309,7 +309,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _old_switches(name: str, arguments: list[str]) -> tuple[str, list[str]]:
     """Command and arguments, with the original's switches put into ours and the user told what became of them."""
     from smplit import seed_switches
-    from smplit.loco import original_options
+    from smplit.loco.published import options as original_options
     from smplit.training.original_options import wants_original
 
     translators = {"capture": seed_switches.translate, "loco": seed_switches.translate_loco, "loco original": original_options.translate}

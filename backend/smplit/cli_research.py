@@ -11,7 +11,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from smplit import terminal
 from smplit.cli_options import Common, Output
 from smplit.errors import BadInput
-from smplit.loco.original_options import Style100Options
+from smplit.loco.published.options import Style100Options
 from smplit.mocap.options import CaptureOptions
 from smplit.training.options import TrainOptions
 from smplit.training.original_options import OriginalTrainOptions

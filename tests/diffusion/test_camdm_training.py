@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from smplit.difftraj.original_features import rows_6d
 from smplit.diffusion.camdm_losses import Skeleton, camdm_losses, joint_places, matrix_from_rows_6d, standing
-from smplit.loco.camdm_windows import camdm_window, smoothed_facing, smoothed_path
+from smplit.loco.published.camdm_windows import camdm_window, smoothed_facing, smoothed_path
 
 GOLDEN = Path(__file__).resolve().parents[1] / "goldens" / "camdm_losses_data.npz"
 TOLERANCE, PAST, FUTURE = 1e-6, 10, 30

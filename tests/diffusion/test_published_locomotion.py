@@ -20,9 +20,9 @@ from smplit.diffusion.gaussian import GaussianDiffusion
 from smplit.diffusion.mdm import guided
 from smplit.diffusion.schedules import Schedule, cosine_betas
 from smplit.errors import BadInput
-from smplit.loco.original_control import OriginalControlDenoiser
-from smplit.loco.original_network import OriginalLocoDenoiser
-from smplit.loco.original_rollout import roll_out
+from smplit.loco.published.control import OriginalControlDenoiser
+from smplit.loco.published.network import OriginalLocoDenoiser
+from smplit.loco.published.rollout import roll_out
 
 GOLDENS = Path(__file__).resolve().parents[1] / "goldens"
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "goldens"

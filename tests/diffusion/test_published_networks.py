@@ -16,7 +16,7 @@ from published_weights import filled, published_input
 
 from smplit.difftraj.original_network import OriginalAutoregressiveDenoiser, OriginalDenoiser
 from smplit.diffusion.mdm import MDM, guided
-from smplit.loco.original_network import OriginalLocoDenoiser
+from smplit.loco.published.network import OriginalLocoDenoiser
 
 GOLDENS = Path(__file__).resolve().parents[1] / "goldens"
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "goldens"

@@ -14,10 +14,10 @@ from smplit.cli import main
 from smplit.errors import BadInput
 from smplit.evaluation import original_style100
 from smplit.evaluation.original_style100 import eval_style100
-from smplit.loco.original_files import OriginalLoco, save
-from smplit.loco.original_network import OriginalLocoDenoiser
-from smplit.loco.original_options import Style100Options, translate_evaluation
-from smplit.loco.original_windows import OriginalRecordings
+from smplit.loco.published.files import OriginalLoco, save
+from smplit.loco.published.network import OriginalLocoDenoiser
+from smplit.loco.published.options import Style100Options, translate_evaluation
+from smplit.loco.published.windows import OriginalRecordings
 from smplit.progress import Reporter
 
 sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("loco", "difftraj")]

@@ -13,12 +13,12 @@ from smplit.body.model import BodyModel
 from smplit.datasets.store import Clip, ClipInfo, MotionStore, write_store
 from smplit.difftraj.original_features import STANDING
 from smplit.errors import BadInput
-from smplit.loco.original import original_rollout
-from smplit.loco.original_control import OriginalControlDenoiser
-from smplit.loco.original_files import load, published_styles
-from smplit.loco.original_network import OriginalLocoDenoiser
-from smplit.loco.original_options import RolloutOptions
-from smplit.loco.original_windows import OriginalRecordings
+from smplit.loco.published.control import OriginalControlDenoiser
+from smplit.loco.published.files import load, published_styles
+from smplit.loco.published.motions import original_rollout
+from smplit.loco.published.network import OriginalLocoDenoiser
+from smplit.loco.published.options import RolloutOptions
+from smplit.loco.published.windows import OriginalRecordings
 from smplit.training.loco_original import OriginalLocoRecipe, train_loco_original
 from smplit.training.original_options import OriginalTrainOptions, wants_original
 

@@ -27,11 +27,11 @@ from smplit.evaluation import original_metrics as figures
 from smplit.evaluation.body_track import BodyTrack
 from smplit.evaluation.style_classifier import StyleNetwork
 from smplit.export.whole_file import whole_file
-from smplit.loco.original import motion_of
-from smplit.loco.original_files import OriginalLoco, load
-from smplit.loco.original_options import Style100Options
-from smplit.loco.original_rollout import STEPS, Draw, drawing
-from smplit.loco.original_windows import OriginalRecordings, Windows
+from smplit.loco.published.files import OriginalLoco, load
+from smplit.loco.published.motions import motion_of
+from smplit.loco.published.options import Style100Options
+from smplit.loco.published.rollout import STEPS, Draw, drawing
+from smplit.loco.published.windows import OriginalRecordings, Windows
 from smplit.progress import Reporter
 
 _LEARNT_IN, _BATCH, _RATE = 600, 64, 2e-3  # steps, windows, of the embedding

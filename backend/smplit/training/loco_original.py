@@ -22,11 +22,11 @@ from smplit.difftraj.original_features import ROOT_CHANNELS, decode_root, from_o
 from smplit.diffusion.gaussian import GaussianDiffusion
 from smplit.diffusion.schedules import Schedule, cosine_betas
 from smplit.errors import BadInput
-from smplit.loco.original_control import OriginalControlDenoiser
-from smplit.loco.original_files import OriginalLoco, load, save
-from smplit.loco.original_network import OriginalLocoDenoiser
-from smplit.loco.original_rollout import STEPS
-from smplit.loco.original_windows import OriginalRecordings, Windows
+from smplit.loco.published.control import OriginalControlDenoiser
+from smplit.loco.published.files import OriginalLoco, load, save
+from smplit.loco.published.network import OriginalLocoDenoiser
+from smplit.loco.published.rollout import STEPS
+from smplit.loco.published.windows import OriginalRecordings, Windows
 from smplit.training.commands import FREE_LICENCES
 from smplit.training.options import TrainOptions
 from smplit.training.trainer import train, worker_device

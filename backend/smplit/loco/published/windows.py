@@ -18,8 +18,8 @@ from torch import Tensor
 from smplit.datasets.store import MotionStore
 from smplit.difftraj.original_features import Statistics, control_signal, motion_features
 from smplit.errors import BadInput
-from smplit.loco.original_files import published_styles
-from smplit.loco.original_paths import FPS
+from smplit.loco.published.files import published_styles
+from smplit.loco.published.paths import FPS
 
 _HELD_OUT_SHARE = 0.1  # of each recording's frames, at its end
 _LEAST_HELD_OUT = 2  # windows; a recording that cannot spare them is trained on whole

@@ -22,8 +22,8 @@ from smplit.difftraj.original_features import Statistics
 from smplit.diffusion.denoiser import load_strictly
 from smplit.errors import BadInput
 from smplit.export.whole_file import whole_file
-from smplit.loco.original_control import OriginalControlDenoiser
-from smplit.loco.original_network import CONTROL, MOTION, OriginalLocoDenoiser
+from smplit.loco.published.control import OriginalControlDenoiser
+from smplit.loco.published.network import CONTROL, MOTION, OriginalLocoDenoiser
 from smplit.npz import read_npz
 
 FORMAT = "smplit-loco-original-1"
@@ -54,7 +54,7 @@ class OriginalLoco:
 @cache
 def published_styles() -> tuple[str, ...]:
     """The 100 styles in the order of the published one-hot inputs."""
-    return tuple(json.loads(Path(__file__).with_name("original_styles.json").read_text(encoding="utf-8"))["styles"])
+    return tuple(json.loads(Path(__file__).with_name("styles.json").read_text(encoding="utf-8"))["styles"])
 
 
 def load(checkpoint: str | Path, statistics: str | Path | None = None) -> OriginalLoco:

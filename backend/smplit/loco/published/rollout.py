@@ -15,7 +15,7 @@ from torch import Tensor
 from smplit.diffusion.gaussian import GaussianDiffusion
 from smplit.diffusion.schedules import Schedule, cosine_betas
 from smplit.errors import BadInput
-from smplit.loco.original_network import OriginalLocoDenoiser
+from smplit.loco.published.network import OriginalLocoDenoiser
 
 STEPS = 8
 Draw = Callable[[tuple[int, ...]], Tensor]

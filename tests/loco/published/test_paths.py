@@ -9,9 +9,9 @@ import pytest
 
 from smplit.difftraj.original_features import decode_path
 from smplit.errors import BadInput
-from smplit.loco.original_paths import FIXED, PATHS, named_path, path_control
+from smplit.loco.published.paths import FIXED, PATHS, named_path, path_control
 
-GOLDEN = Path(__file__).resolve().parents[1] / "goldens" / "loco_trajectories.npz"
+GOLDEN = Path(__file__).resolve().parents[2] / "goldens" / "loco_trajectories.npz"
 FRAMES, SPEED, REST, TOLERANCE = 120, 0.8, 30, 1e-5
 
 

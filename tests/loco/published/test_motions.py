@@ -12,13 +12,13 @@ from scipy.spatial.transform import Rotation
 from smplit.body.model import BodyModel
 from smplit.difftraj.original_features import STANDING, Statistics, motion_features, root_heading
 from smplit.errors import BadInput, Cancelled
-from smplit.loco.original import original_rollout
-from smplit.loco.original_commands import walk_original
-from smplit.loco.original_control import OriginalControlDenoiser
-from smplit.loco.original_files import OriginalLoco, load, published_styles, save
-from smplit.loco.original_network import OriginalLocoDenoiser
-from smplit.loco.original_options import RolloutOptions, translate
-from smplit.loco.original_paths import named_path
+from smplit.loco.published.commands import walk_original
+from smplit.loco.published.control import OriginalControlDenoiser
+from smplit.loco.published.files import OriginalLoco, load, published_styles, save
+from smplit.loco.published.motions import original_rollout
+from smplit.loco.published.network import OriginalLocoDenoiser
+from smplit.loco.published.options import RolloutOptions, translate
+from smplit.loco.published.paths import named_path
 from smplit.motion import Motion, joint_transforms
 from smplit.progress import Reporter
 

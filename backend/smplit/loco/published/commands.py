@@ -11,9 +11,9 @@ import numpy as np
 from smplit.body.model import BodyModel
 from smplit.export.whole_file import whole_file
 from smplit.imports import import_motion
-from smplit.loco.original import original_rollout
-from smplit.loco.original_files import load
-from smplit.loco.original_options import RolloutOptions
+from smplit.loco.published.files import load
+from smplit.loco.published.motions import original_rollout
+from smplit.loco.published.options import RolloutOptions
 from smplit.progress import Reporter
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from smplit.diffusion.denoiser import InputProcess, PositionalEncoding, TimestepEmbedder, encoder, frame_vectors
-from smplit.loco.original_network import CONTROL, MOTION, OriginalLocoDenoiser
+from smplit.loco.published.network import CONTROL, MOTION, OriginalLocoDenoiser
 
 
 class OriginalControlDenoiser(OriginalLocoDenoiser):

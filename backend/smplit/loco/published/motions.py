@@ -29,10 +29,10 @@ from smplit.difftraj.original_features import (
 )
 from smplit.difftraj.predict import resampled
 from smplit.errors import BadInput
-from smplit.loco.original_files import OriginalLoco
-from smplit.loco.original_options import RolloutOptions
-from smplit.loco.original_paths import FPS, named_path, path_control
-from smplit.loco.original_rollout import drawing, roll_out
+from smplit.loco.published.files import OriginalLoco
+from smplit.loco.published.options import RolloutOptions
+from smplit.loco.published.paths import FPS, named_path, path_control
+from smplit.loco.published.rollout import drawing, roll_out
 from smplit.motion import NUM_JOINTS, Motion
 from smplit.progress import Reporter
 
