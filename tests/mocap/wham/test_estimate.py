@@ -27,7 +27,9 @@ START = Start(torch.eye(3).repeat(24, 1, 1), torch.zeros(10))
 @pytest.fixture(scope="module")
 def estimator():
     torch.manual_seed(3)
-    return WhamEstimator(Wham(16), toy_body(), False)
+    network = Wham(16)
+    torch.nn.init.normal_(network.integrator.layer2.weight, std=0.05)  # as if it had learned
+    return WhamEstimator(network, toy_body(), False)
 
 
 def camera_at(times, turn=0.0):
@@ -112,6 +114,13 @@ def test_features_that_were_not_made_of_a_frame_are_its_neighbours(estimator):
     assert np.abs(whole - parted).max() < 1e-6 and np.abs(whole - without).max() > 1e-6
     with pytest.raises(BadInput, match=r"shape \(12, 7\)"):
         run(estimator, times, images=Images(features[:, :7]))
+
+
+def test_a_network_that_never_learned_to_use_features_is_given_none():
+    times = np.arange(3) / 30
+    with pytest.raises(BadInput, match="stage 1") as error:
+        run(WhamEstimator(Wham(16), toy_body(), False), times, images=Images(np.ones((3, 1024))))
+    assert error.value.code == "wrong_stage"
 
 
 def test_a_long_clip_can_be_stopped(estimator):

@@ -18,7 +18,7 @@ from smplit.mocap.wham.body import JOINTS, SmplBody
 from smplit.mocap.wham.boxes import SEEN, boxes_of_keypoints, evenly_smoothed_boxes
 from smplit.mocap.wham.clock import even_times, filled, interpolated, turned
 from smplit.mocap.wham.lift import Lifted, lift
-from smplit.mocap.wham.load import load_network
+from smplit.mocap.wham.load import LIFTING, load_network, stage_of
 from smplit.mocap.wham.network import FEATURE, KEYPOINTS, Wham
 from smplit.mocap.wham.preprocessing import Start, Track, mirrored_start, network_inputs
 from smplit.mocap.wham.rotations import Y_DOWN_TO_Z_UP, matrix_from_rows
@@ -75,6 +75,7 @@ class WhamEstimator:
 
     def __init__(self, network: Wham, body: SmplBody, real_body: bool, device: str = "cpu"):
         self.network, self.body, self.real_body, self.device = network.to(device).eval(), body, real_body, device
+        self.stage = stage_of(network.state_dict())
 
     @classmethod
     def load(cls, checkpoint: str | Path | None = None, device: str = "cpu", stage: int | None = None) -> WhamEstimator:
@@ -100,14 +101,19 @@ class WhamEstimator:
             keypoints: of N frames; camera: of the same frames; times: (N,) s, increasing.
             size: width and height of the picture, px.
             start: the body in the first frame, for example `from_landmarks.start_of_landmarks`; a `world_root` of None is made from `up`.
-            images: for the features; a network of stage 1 must not be given any.
+            images: what an image network says; of use to a network of stage 2 alone.
             up: (3,) in the axes of the shot's first camera, which `camera.rotation` starts from; None: that camera stands level.
             mirror: look at the mirror image too and average; bend: let Temporal SMPLify bend the result to the keypoints, as the original can.
             check: called now and then, may raise.
 
         Raises:
-            BadInput: no keypoint is seen in any frame.
+            BadInput: no keypoint is seen in any frame, or image features for a network that never learned to use them.
         """
+        if images is not None and self.stage == LIFTING:
+            raise BadInput(
+                "This WHAM is of stage 1: it never learned to use image features.",
+                "Use a checkpoint of stage 2, as wham_vit_w_3dpw.pth.tar, or give no images.", "wrong_stage",
+            )
         times = np.asarray(times, np.float64)
         grid = even_times(times)
         world = world_axes(up)
