@@ -42,6 +42,7 @@ _LEG_LANDMARKS = [23, 24, 25, 26, 27, 28]  # BlazePose hips, knees, ankles
 _BELOW_THE_HIPS, _LEGS_GUESSED = slice(25, 33), 0.1  # BlazePose knees to toes, and the mean trust below which all are guesses
 _FACE, _HIPS = list(range(11)), [23, 24]  # of BlazePose
 _LIMB_FLOOR = 0.03  # m: no limb's ends are known better than this
+_BALANCE_LIFTED = 0.2  # m: the lifter leans bodies less than the detector does, and knows who jumps or bends
 _PRIOR_EVERY = 15  # steps between two choices of each frame's component of the pose prior
 
 
@@ -145,7 +146,7 @@ class BodyFitter:
         """
         self.lifted = lifted
         self.body, self.camera, self.landmarks, self.check = body, camera, landmarks, check
-        self.sigmas = sigmas or Sigmas()
+        self.sigmas = sigmas or (Sigmas() if lifted is None else Sigmas(balance=_BALANCE_LIFTED))
         self.prior = PosePrior.load()
         seen = landmarks.seen.astype(bool)
         world = _fill_gaps(landmarks.body_world.astype(np.float32), seen)
