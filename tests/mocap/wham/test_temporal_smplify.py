@@ -34,7 +34,7 @@ def test_the_objective_and_its_gradients():
 
 
 def test_the_fit_begins_where_the_original_does_and_ends_no_higher():
-    """L-BFGS is chaotic here: the original's own runs differ, and only the last value tells."""
+    """It ends lower: see the module's text. L-BFGS is chaotic here, so only the last value tells."""
     known, clip = golden("smplify"), golden("full")
     answer = Prediction(None, None, clip["plain_pose"], clip["plain_betas"], clip["plain_cam"], None, None, None)
     value = lambda one: total(objective(Bent(one.pose, one.betas, one.cam), answer.pose, *case())).item()
