@@ -32,6 +32,7 @@ from smplit.motion import PARENTS
 WINDOW, OVERLAP = 240, 24  # frames: memory is bounded by one window
 _SHAPE_FRAMES = 160  # frames that decide the shape: the best seen, spread over the clip
 _ITERATIONS = {"shape": 60, "view": 90, "world": 60}
+_ITERATIONS_LIFTED = {"shape": 45, "view": 60, "world": 45}  # from the lifter's motion on; the longer fit gained 1 % on the tuning clips
 _RATE = {"rotations": 0.03, "trans": 0.03, "betas": 0.05, "lean": 0.02}
 # The unknowns are smoothed by a Gaussian of this width before use. It is no filter (the unknowns may
 # swing wider to make up for it) but a preconditioner: 90 steps then reach a lower energy than 300
@@ -174,9 +175,10 @@ class BodyFitter:
         self.lean = torch.zeros(3)
         self.up: Tensor | None = None
         self.points, self.soles = body_points(body, self.betas), sole_points(body, self.betas)
+        self.iterations = _ITERATIONS if lifted is None else _ITERATIONS_LIFTED
         self._steps_done = 0
         windows = len(self._windows())
-        self._steps_total = _ITERATIONS["shape"] + windows * (_ITERATIONS["view"] + _ITERATIONS["world"])
+        self._steps_total = self.iterations["shape"] + windows * (self.iterations["view"] + self.iterations["world"])
 
     def place_camera(self, centre: np.ndarray | None) -> None:
         """Where the camera's centre was, (N,3) m in the first frame's axes; None when it is not known."""
@@ -333,7 +335,7 @@ class BodyFitter:
         if fit_shape:
             groups += [{"params": [betas], "lr": _RATE["betas"]}, {"params": [lean], "lr": _RATE["lean"]}]
         optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99))
-        steps = _ITERATIONS[stage]
+        steps = self.iterations[stage]
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, [group["lr"] for group in groups], total_steps=steps, pct_start=0.15, div_factor=4, final_div_factor=25
         )
