@@ -14,6 +14,7 @@ from smplit.axes import matrix_from_axis_angle
 from smplit.body.model import BodyModel
 from smplit.errors import BadInput
 from smplit.mocap.wham.body import SmplBody
+from smplit.mocap.wham.estimate import WhamEstimator
 from smplit.mocap.wham.load import FEATURES, LIFTING, load_network, load_regressors, save_network, stage_of
 from smplit.mocap.wham.network import Wham
 from smplit.mocap.wham.smpl_files import find_body, load_smpl, stand_in
@@ -182,3 +183,18 @@ def test_without_a_smpl_of_the_users_the_open_body_stands_in(monkeypatch, tmp_pa
     user_smpl(tmp_path / "body" / "SMPL_NEUTRAL.npz")
     arrays, real = find_body()
     assert real and len(arrays.v_template) == 120
+
+
+def test_an_estimator_is_made_of_the_model_files_there_are(monkeypatch, tmp_path, small):
+    """The checkpoint with the open body; with the user's SMPL, whose regressors come from the checkpoint and must fit."""
+    places = models.folders()
+    monkeypatch.setattr(models, "folders", lambda: [tmp_path, *places])
+    for name in ("wham", "body"):
+        (tmp_path / name).mkdir()
+    torch.nn.init.normal_(small.integrator.layer2.weight, std=0.1)
+    torch.save(published_like(small.state_dict()), tmp_path / "wham" / "wham_vit_w_3dpw.pth.tar")
+    estimator = WhamEstimator.load(stage=FEATURES)
+    assert estimator.stage == FEATURES and not estimator.real_body
+    user_smpl(tmp_path / "body" / "SMPL_NEUTRAL.npz", ("J_regressor_wham", "J_regressor_feet"))  # of 120 vertices, not 6890
+    with pytest.raises(BadInput, match=r"SMPL_NEUTRAL\.npz.*J_regressor_wham.*31x120.*\(31, 6890\)"):
+        WhamEstimator.load()
