@@ -29,6 +29,7 @@ FORESEEN = 20  # frames after a chunk that must be known
 _REMEMBERED = 30  # frames before it that are looked at again
 _SAID = 0.35  # contact from which on a sole may stand
 _SLOW = 0.8  # m/s over the ground
+_STRAYS = 0.1  # m from the middle of its stance: of who creeps, even a foot that goes ahead is slow
 _LOW, _HELD_LOW = 0.04, 0.05  # m; a foot that stands is held a frame longer at both ends where it is still so low
 _BRISKER, _BLUNT = 0.5, 2.0  # share, frames: feet that leave and land as people's do, not as their mean
 _FREE, _GIVE = 0.035, 0.03  # m of sway; recorded walks sway 1 to 3 cm on average, 7 in turns
@@ -133,6 +134,9 @@ def standing(contacts: np.ndarray, soles: np.ndarray, fps: float) -> np.ndarray:
         for first, last in runs(~stands[:, point]):
             if first and last < len(stands) and last - first <= _BLINK:
                 stands[first:last, point] = True
+        for first, last in runs(stands[:, point]):
+            middle = np.median(soles[first:last, point, :2], axis=0)
+            stands[first:last, point] = np.linalg.norm(soles[first:last, point, :2] - middle, axis=1) < _STRAYS
         for first, last in runs(stands[:, point]):
             if last - first < _MOMENT and first and last < len(stands):
                 stands[first:last, point] = False
