@@ -51,7 +51,7 @@ MODELS = {
                   "9965324e6948da1f91026526fc6c216c68a9c52fbbaa1005de83aa513751781b"),
         ModelFile("lifter", ("wham/stage1.safetensors",), "body motion from landmarks",
                   "CC0; learned from CMU mocap (free for all uses) and reactidle (MIT)", True, "shipped; model_files/TRAINING.md",
-                  "0" * 64),
+                  "d558419ea11dfacec75db7751f3b9a1f8d2c0437343fd08e41d5120d0b672567"),
         ModelFile("difftraj", ("difftraj/all.safetensors",), "a trajectory for any body motion",
                   "CC BY-NC 4.0: learned from recordings that exclude commercial use, among others", True, "shipped; model_files/TRAINING.md",
                   "dc185717df4bc7083bd2b9c876f522329dbcb1eefdde994d30d576cae5033d7a"),
