@@ -247,6 +247,27 @@ def test_two_people_keep_their_distance_and_the_first_stands_at_the_origin(body)
         assert np.abs(seen - (person.fit.trans + rest)).max() < 0.02
 
 
+@pytest.mark.parametrize("above, on_the_floor", [(0.08, True), (0.45, False)])
+def test_knees_stay_straight_where_two_peoples_floors_differ(body, above, on_the_floor):
+    """Somebody taken for too large seems to stand higher or lower than others; who stands on a box really does."""
+    times, _, _ = marching(body)
+    people = []
+    for x, y, seconds in ((0.0, 0.3, FRAMES), (-1.0, 0.3 - above, FRAMES)):
+        rotations = np.tile(np.eye(3), (seconds, 22, 1, 1))
+        rotations[:, 0] = np.diag([1.0, -1.0, -1.0])
+        fit = BodyFit(rotations, np.tile([x, y, 4.0], (seconds, 1)), np.zeros(10, np.float32))
+        camera = CameraMotion(np.tile(np.eye(3), (seconds, 1, 1)), "static", np.diag([800.0, 800, 1]), "given", np.zeros(seconds))
+        people.append(placement.PersonTrack(fit, 0, times, camera, np.ones(seconds)))
+    people[0].legs = people[0].legs * 0.5  # the second one is seen better: the floor is hers
+    placed = placement.place_people(body, people, np.array([0, -1.0, 0]))
+    heights = []
+    for place in placed:
+        knees = Rotation.from_matrix(place.rotations[:, [J["left_knee"], J["right_knee"]]].reshape(-1, 3, 3)).magnitude()
+        assert np.degrees(knees).max() < 2
+        heights.append(place.root[:, 2].mean())
+    assert abs(heights[1] - heights[0] - (0.0 if on_the_floor else above)) < 0.02
+
+
 def test_a_supplied_cameras_world_is_kept_whatever_people_and_habits_say(body):
     """Its camera looks down by 50 degrees and to the world's -x: the heading stays the file's, the first person stands at x = y = 0."""
     to_world = Rotation.from_euler("z", 90, degrees=True).as_matrix() @ Rotation.from_euler("x", -140, degrees=True).as_matrix()

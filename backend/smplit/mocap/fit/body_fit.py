@@ -42,6 +42,9 @@ _GUESS_CUTOFF = 4.0  # Hz, of the first guess when nothing is fitted
 _LEG_LANDMARKS = [23, 24, 25, 26, 27, 28]  # BlazePose hips, knees, ankles
 _BELOW_THE_HIPS, _LEGS_GUESSED = slice(25, 33), 0.1  # BlazePose knees to toes, and the mean trust below which all are guesses
 _FACE, _HIPS = list(range(11)), [23, 24]  # of BlazePose
+# Sigmas (of `Sigmas.bone`) beyond which a direction counts as wrong. The detector's own 3D mirrors a limb now and then; the lifter
+# hardly ever does, and must not be given up for landmarks that lie a little off.
+_DIRECTION_OUTLIER, _LIFTED_OUTLIER = 4.0, 20.0
 _LIMB_FLOOR = 0.03  # m: no limb's ends are known better than this
 _BALANCE_LIFTED = 0.2  # m: the lifter leans bodies less than the detector does, and knows who jumps or bends
 _PRIOR_EVERY = 15  # steps between two choices of each frame's component of the pose prior
@@ -374,7 +377,8 @@ class BodyFitter:
         marks = points.positions(rotations, joints)
         total = energy.reprojection(marks + trans[:, None], targets.pixels, targets.weights, targets.K, s)
         ends = points.positions(rotations, joints, in_depth=targets.turns is None)
-        total = total + energy.bone_directions(ends, self.pairs, targets.directions, targets.direction_weights, s)
+        outlier = _DIRECTION_OUTLIER if targets.turns is None else _LIFTED_OUTLIER
+        total = total + energy.bone_directions(ends, self.pairs, targets.directions, targets.direction_weights, s, outlier)
         total = total + energy.anatomy(local, rest, self.widths, s)
         if targets.turns is not None:
             total = total + energy.turned_away(local, targets.turns, s)

@@ -88,12 +88,12 @@ def reprojection(points: Tensor, pixels: Tensor, weights: Tensor, K: Tensor, sig
     return (weights * robust(squared, sigmas.pixel_outlier)).sum()
 
 
-def bone_directions(points: Tensor, pairs: Tensor, directions: Tensor, weights: Tensor, sigmas: Sigmas) -> Tensor:
+def bone_directions(points: Tensor, pairs: Tensor, directions: Tensor, weights: Tensor, sigmas: Sigmas, outlier: float = 4.0) -> Tensor:
     """Limbs of the body, `points` (T,K,3) joined by `pairs` (P,2), against unit `directions` (T,P,3)."""
     limb = points[:, pairs[:, 1]] - points[:, pairs[:, 0]]
     length = limb.detach().norm(dim=-1, keepdim=True)
     squared = ((limb - length * directions) ** 2).sum(-1) / sigmas.bone**2
-    return (weights * robust(squared, 4.0)).sum()
+    return (weights * robust(squared, outlier)).sum()
 
 
 def second_difference(values: Tensor, times: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from smplit.motion import PARENTS
 from smplit.video.verticals import upright
 
 _LEANING = 0.1  # rad between a body's balance and up that is worth another fit; less did not help the tuning clips
+_SAME_FLOOR = 0.2  # m: whoever stands further off stands on something
 _LEGS_SEEN = 0.35  # mean leg confidence below which feet decide nothing
 
 
@@ -157,8 +158,9 @@ def place_people(body: BodyModel, people: list[PersonTrack], up: np.ndarray, in_
         parts.append([person, turn, rotations, joints, soles, feet_contacts * person.legs[:, None] * person.legs_seen])
     if people[0].adrift:
         _travel(parts, body)
-    floor = _floor(parts)
+    common = _floor(parts)
     for part in parts:
+        floor = _own_floor(part, common)
         part[3][..., 2] -= floor
         part[4][..., 2] -= floor
     if in_place:
@@ -199,6 +201,15 @@ def _floor(parts: list) -> float:
     if weights.sum() > 1.0:
         return _weighted_median(heights, weights)
     return float(np.median(np.concatenate([part[4][..., 2].min(1) for part in parts])))
+
+
+def _own_floor(part: list, common: float) -> float:
+    """Where one person's planted soles are, if that is about everybody's floor: a body taken for a little too large or too small
+    stands too far away, and so too low or too high; to pull its feet onto the floor of others would bend its knees."""
+    if part[5].sum() <= 1.0:
+        return common
+    own = _weighted_median(part[4][..., 2].ravel(), part[5].ravel())
+    return own if abs(own - common) < _SAME_FLOOR else common
 
 
 def _travel(parts: list, body: BodyModel) -> None:
