@@ -57,7 +57,7 @@ def test_half_of_the_windows_are_mirrored(films):
 
 
 def test_up_is_the_worlds_and_velocity_that_of_the_pelvis(films):
-    view, truth = films(torch.Generator().manual_seed(5))
+    _, truth = films(torch.Generator().manual_seed(5))
     torch.testing.assert_close(truth.up.norm(dim=-1), torch.ones(24, 40), atol=1e-4, rtol=0)
     assert float(truth.up[..., 1].mean()) < -0.7  # cameras are mostly level, and y points down
     # The small store's bodies drift level at 2 m in 3 s, some played faster or slower.
@@ -69,7 +69,7 @@ def test_up_is_the_worlds_and_velocity_that_of_the_pelvis(films):
 def test_the_loss_is_zero_at_the_truth_but_for_what_is_a_probability(films):
     from smplit.mocap.lifter.network import Lifted
 
-    view, truth = films(torch.Generator().manual_seed(6))
+    _, truth = films(torch.Generator().manual_seed(6))
     lifted = Lifted(
         truth.rotations, truth.people.betas[:, None].expand(-1, 40, -1), truth.place, (truth.contacts > 0.5) * 40.0 - 20.0, truth.up, truth.velocity,
         torch.zeros(24, 40, 22, 2),
