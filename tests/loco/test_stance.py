@@ -162,6 +162,12 @@ def test_a_mean_of_walking_stands_on_both_feet(stance, body):
     assert stance.place["left"][1] > 0.05 > -0.05 > stance.place["right"][1]
 
 
-def test_idle_recordings_move_nothing_below_the_hips(idle):
+def test_idle_moves_nothing_below_the_hips_and_every_seed_differs(idle):
     legs = [i for i, name in enumerate(BODY_JOINTS) if any(part in name for part in ("hip", "knee", "ankle", "foot"))]
-    assert isinstance(idle, Idle) and not idle.turns[:, :, legs].any() and idle.turns[:, :, 15].any()
+    times = np.arange(0, 20, 1 / FPS)
+    (turns, sway), (others, _) = idle.at(times, 1), idle.at(times, 2)
+    assert isinstance(idle, Idle) and np.allclose(turns[:, legs], np.eye(3), atol=1e-6)
+    head = Rotation.from_matrix(turns[:, 15]).magnitude()
+    assert 0.5 < np.degrees(head).std() < 15 and np.abs(turns - others).max() > 0.02
+    again, same = idle.at(times, 1)
+    assert (again == turns).all() and (same == sway).all()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds, among recordings of people who stand, the half minutes that make a good idle, and writes them as `idle` reads them."""
+"""Learns the model of `idle` from the best half minutes among recordings of people who stand."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from scipy.spatial.transform import Rotation
 
 from smplit.body.model import BodyModel
+from smplit.datasets.split import OPEN_MOTION, TRAIN, Split
 from smplit.datasets.store import MotionStore
 from smplit.difftraj.features import JOINTS
 from smplit.evaluation.body_track import BodyTrack
@@ -22,14 +23,17 @@ _PART = "reactidle"
 _SECONDS, _FPS = 24.0, 10.0  # of an excerpt; standing is slow
 # What makes a good excerpt: m, rad, m, m, and m/s of all joints, mean.
 _FOOT_MOVES, _HEAD_TURNS, _HAND_MOVES, _SWAY, _SPEED = 0.015, np.radians(15.0), 0.09, (0.025, 0.07), (0.008, 0.03)
+_COMPONENTS, _WAVES, _FASTEST = 12, 20, 1.5  # Hz: faster than that is the capture's noise
+_METRE = 5.0  # rad that a metre of sway counts as among the components
 _HASTE = 0.15  # m/s of the pelvis
 _LEGS = [i for i, name in enumerate(BODY_JOINTS) if any(part in name for part in ("hip", "knee", "ankle", "foot"))]
 
 
-def write_idle(store: MotionStore, body: BodyModel, path: Path) -> list[str]:
-    """Picks from each person of reactidle the 24 s with most sway in which the feet stand and the hands are quiet; names of the clips."""
+def write_idle(store: MotionStore, body: BodyModel, path: Path, split: Path = OPEN_MOTION) -> list[str]:
+    """Learns from each trained-on person of reactidle the 24 s with most sway in which the feet stand and the hands are quiet; names of the clips."""
     best: dict[str, tuple[float, str, np.ndarray, np.ndarray]] = {}
-    for index, info in enumerate(store.clips):
+    for index in Split.load(split).indices(store)[TRAIN]:
+        info = store.clips[index]
         if info.part != _PART:
             continue
         motion = store.clip(index).motion()
@@ -41,12 +45,33 @@ def write_idle(store: MotionStore, body: BodyModel, path: Path) -> list[str]:
             if sway is not None and sway > best.get(info.subject, (0.0,))[0]:
                 best[info.subject] = sway, info.name, *_changes(motion.poses.reshape(len(motion), -1, 3)[cut, :JOINTS], track, cut)
     chosen = [best[subject] for subject in sorted(best)]
-    stacked = lambda part: np.ascontiguousarray(np.stack([c[part] for c in chosen]), np.float16)  # safetensors writes memory as it lies
-    arrays = {"turns": stacked(2), "sway": stacked(3)}
+    changes = np.stack([np.concatenate([turns.reshape(len(turns), -1), sway], 1) for _, _, turns, sway in chosen])
+    arrays = {name: np.ascontiguousarray(values, np.float32) for name, values in _learned(changes).items()}  # written as memory lies
     names = [c[1] for c in chosen]
     with whole_file(path) as temporary:
-        save_file(arrays, temporary, {"format": FORMAT, "fps": repr(_FPS), "clips": json.dumps(names), "licence": "MIT (reactidle)"})
+        save_file(arrays, temporary, {"format": FORMAT, "clips": json.dumps(names), "licence": "MIT (learned from reactidle)"})
     return names
+
+
+def _learned(changes: np.ndarray) -> dict[str, np.ndarray]:
+    """Components and the strength of their waves, from changes (K,T,69) at `_FPS`."""
+    people, frames, _ = changes.shape
+    scale = np.concatenate([np.ones(3 * JOINTS), np.full(3, _METRE)])
+    flat = (changes * scale).reshape(people * frames, -1)
+    _, _, directions = np.linalg.svd(flat - flat.mean(0), full_matrices=False)
+    components = directions[:_COMPONENTS]
+    curves = (flat @ components.T).reshape(people, frames, -1)
+    window = np.hanning(frames)[None, :, None]
+    power = np.abs(np.fft.rfft((curves - curves.mean(1, keepdims=True)) * window, axis=1)) ** 2
+    power = power.mean(0).T * 2.0 / (window**2).sum() / frames  # (C,B): variance by frequency
+    bins = np.fft.rfftfreq(frames, 1 / _FPS)
+    edges = np.geomspace(bins[1] * 0.75, _FASTEST, _WAVES + 1)
+    amplitudes = np.zeros((_COMPONENTS, _WAVES))
+    for wave in range(_WAVES):
+        # A band narrower than a bin takes its share of the bins around it.
+        inside = np.clip(np.minimum(edges[wave + 1], bins + bins[1] / 2) - np.maximum(edges[wave], bins - bins[1] / 2), 0, None) / bins[1]
+        amplitudes[:, wave] = np.sqrt(2.0 * (power[:, 1:] * inside[1:]).sum(1))
+    return {"components": components / scale, "amplitudes": amplitudes, "frequencies": np.sqrt(edges[1:] * edges[:-1])}
 
 
 def _sway_if_good(track: BodyTrack, cut: slice) -> float | None:
