@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Small motion stores made by hand."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -39,3 +40,11 @@ def store(tmp_path_factory):
     path = tmp_path_factory.mktemp("store") / "store.safetensors"
     write_store(path, clips(), 30.0, "0" * 64)
     return MotionStore.open(path)
+
+
+@pytest.fixture(scope="session")
+def split(tmp_path_factory):
+    """Of the six clips of `store`: one held out, one for tuning."""
+    path = tmp_path_factory.mktemp("split") / "split.json"
+    path.write_text(json.dumps({"parts": {"held_out": [{"subject": "5"}], "tuning": [{"subject": "4"}]}}))
+    return path

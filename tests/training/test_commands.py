@@ -12,13 +12,6 @@ from smplit.training.trainer import TrainOptions
 
 
 @pytest.fixture(scope="module")
-def split(tmp_path_factory):
-    path = tmp_path_factory.mktemp("split") / "split.json"
-    path.write_text(json.dumps({"parts": {"held_out": [{"subject": "5"}], "tuning": [{"subject": "4"}]}}))
-    return path
-
-
-@pytest.fixture(scope="module")
 def trained(store, split, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     options = TrainOptions(folder, steps=3, eval_every=0, save_every=3)

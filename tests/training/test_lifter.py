@@ -79,13 +79,6 @@ def test_the_loss_is_zero_at_the_truth_but_for_what_is_a_probability(films):
 
 
 @pytest.fixture(scope="module")
-def split(tmp_path_factory):
-    path = tmp_path_factory.mktemp("split") / "split.json"
-    path.write_text(json.dumps({"parts": {"held_out": [{"subject": "5"}], "tuning": [{"subject": "4"}]}}))
-    return path
-
-
-@pytest.fixture(scope="module")
 def trained(store, split, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     options = TrainOptions(folder, steps=40, lr=3e-3, warmup=5, eval_every=20, save_every=20, log_every=1)

@@ -277,7 +277,7 @@ class _Shot:
         return known_camera(supplied, rotation, centre, self._camera.background)
 
     def finish(self, lens: Lens, focal_source: str, camera: TrackedCamera) -> ShotObservations:
-        """What was seen, with people in the order of their first frame, numbered by row order for now; pixels are a pinhole's."""
+        """What was seen, with people in the order of their first frame, numbered by `choose_people` later; pixels are a pinhole's."""
         times = np.array(self.times)
         people = [_dense(self._rows.pop(track)) for track in sorted(self._rows)]
         for person in people:

@@ -22,7 +22,8 @@ STAGES = {"walk": 1.0}
 # What a request may say, and what is meant where it does not; the rest are fields of WalkOptions, which says what they mean.
 DEFAULTS = {
     "style": "normal", "speed": None, "facing": "path", "angle": None, "start_facing": None, "end_facing": None, "target": None,
-    "reverse": False, "seconds": None, "samples": 1, "steps": 4, "strength": 1.0, "seed": 0, "closed": False, "commercial_safe": False, "name": "walk",
+    "reverse": False, "seconds": None, "samples": 1, "steps": 4, "strength": 1.0, "seed": 0, "closed": False,
+    "commercial_safe": False, "name": "walk",
 }
 MOST_SAMPLES = 32
 _RANGES = {

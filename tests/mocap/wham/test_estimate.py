@@ -9,9 +9,9 @@ from wham_goldens import toy_body
 
 from smplit.body.model import BodyModel
 from smplit.errors import BadInput
+from smplit.mocap.clock import even_times
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.wham.boxes import SEEN
-from smplit.mocap.wham.clock import even_times
 from smplit.mocap.wham.estimate import Images, Keypoints, WhamEstimator, resampled_keypoints, world_axes
 from smplit.mocap.wham.from_landmarks import coco_keypoints, start_of_landmarks
 from smplit.mocap.wham.network import Prediction, Wham

@@ -20,6 +20,7 @@ from smplit.body.kinematics import joint_transforms
 from smplit.body.model import BodyModel
 from smplit.body.rotations import matrix_from_6d, sixd_from_matrix
 from smplit.mocap.fit import energy
+from smplit.mocap.fit.curves import convolve, despike, fill_gaps, gaussian_kernel, median_step
 from smplit.mocap.fit.energy import LIMBS, Sigmas
 from smplit.mocap.fit.initial import initial_rotations, initial_translation, towards_person
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES, BodyPoints, body_points, sole_points
@@ -113,16 +114,6 @@ def landmark_trust(landmarks: PersonLandmarks, K: np.ndarray) -> np.ndarray:
     return trust
 
 
-def _fill_gaps(values: np.ndarray, known: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
-    """Linear interpolation of `values` (T,...) over frames that are not `known` (T,); `times` (T,), default evenly spaced."""
-    if known.all() or not known.any():
-        return values
-    index = np.arange(len(values)) if times is None else times
-    flat = values.reshape(len(values), -1)
-    filled = np.stack([np.interp(index, index[known], column[known]) for column in flat.T], 1)
-    return filled.reshape(values.shape).astype(values.dtype)
-
-
 class BodyFitter:
     """Fits one person through one shot; keeps what both stages share."""
 
@@ -153,10 +144,10 @@ class BodyFitter:
         self.sigmas = sigmas or (Sigmas() if lifted is None else Sigmas(balance=_BALANCE_LIFTED))
         self.prior = PosePrior.load()
         seen = landmarks.seen.astype(bool)
-        world = _fill_gaps(landmarks.body_world.astype(np.float32), seen)
-        boxes = _fill_gaps(landmarks.boxes.astype(np.float32), seen)
+        world = fill_gaps(landmarks.body_world.astype(np.float32), seen)
+        boxes = fill_gaps(landmarks.boxes.astype(np.float32), seen)
         self.turned = torch.as_tensor(np.einsum("tij,tkj->tki", towards_person(boxes, camera.K), world), dtype=torch.float32)
-        self.pixels = torch.as_tensor(_fill_gaps(landmarks.body.astype(np.float32), seen))
+        self.pixels = torch.as_tensor(fill_gaps(landmarks.body.astype(np.float32), seen))
         self.trust = torch.as_tensor(landmark_trust(landmarks, camera.K).astype(np.float32))
         self.legs_seen = bool((self.trust[:, _BELOW_THE_HIPS] > 0.0).any())
         self.widths = energy.rest_widths(self.sigmas, self.legs_seen)
@@ -269,7 +260,7 @@ class BodyFitter:
             local[:, energy.LEG_JOINTS] = torch.eye(3)
         rotations, joints = joint_transforms(local, rest[:22])
         trans = initial_translation(self.points.positions(rotations, joints), targets.pixels, targets.weights, self.K)
-        return local, _despike(trans, targets.weights.sum(1), targets.times)
+        return local, despike(trans, targets.weights.sum(1), targets.times)
 
     def tell_up(self, up: np.ndarray) -> None:
         """From now on the fit knows up, (3,) in the first camera's axes, and keeps the body above its feet."""
@@ -344,7 +335,7 @@ class BodyFitter:
         )
         points = self.points
         rest = self.body.rest_joints(self.betas)[:22]
-        kernel = None if fit_shape else _gaussian_kernel(_PRECONDITION / max(_median_step(targets.times), 1e-3))
+        kernel = None if fit_shape else gaussian_kernel(_PRECONDITION / max(median_step(targets.times), 1e-3))
         directions = targets.directions
         for step in range(steps):
             optimiser.zero_grad(set_to_none=True)
@@ -352,7 +343,7 @@ class BodyFitter:
                 points = body_points(self.body, betas)
                 rest = self.body.rest_joints(betas)[:22]
                 targets.directions = directions @ roma.rotvec_to_rotmat(lean).T
-            local, place = matrix_from_6d(_convolve(sixd, kernel)), _convolve(trans, kernel)
+            local, place = matrix_from_6d(convolve(sixd, kernel)), convolve(trans, kernel)
             if step % _PRIOR_EVERY == 0:
                 prior = self.prior.choose(local)
             loss = self._energy(local, place, rest, points, targets, ground)
@@ -367,7 +358,7 @@ class BodyFitter:
             self._tick()
         if fit_shape:
             self.betas, self.lean = betas.detach(), lean.detach()
-        return _convolve(sixd.detach(), kernel), _convolve(trans.detach(), kernel)
+        return convolve(sixd.detach(), kernel), convolve(trans.detach(), kernel)
 
     def _energy(
         self, local: Tensor, trans: Tensor, rest: Tensor, points: BodyPoints, targets: _Targets, ground: Ground | None
@@ -418,29 +409,6 @@ class BodyFitter:
         return total + (contacts * energy.robust(height**2, s.contact_outlier)).sum()
 
 
-def _median_step(times: Tensor) -> float:
-    return float((times[1:] - times[:-1]).median()) if len(times) > 1 else 1.0
-
-
-def _gaussian_kernel(sigma: float) -> Tensor | None:
-    """Normalised weights over whole frames; None where frames are too far apart to matter."""
-    if sigma < 0.3:
-        return None
-    reach = int(3.0 * sigma + 1.0)
-    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
-    return (weights / weights.sum())[None, None]
-
-
-def _convolve(values: Tensor, kernel: Tensor | None) -> Tensor:
-    """(T,...) convolved over frames, the ends held."""
-    if kernel is None:
-        return values
-    reach = kernel.shape[-1] // 2
-    columns = values.reshape(len(values), -1).T[:, None]
-    columns = torch.nn.functional.pad(columns, (reach, reach), mode="replicate")
-    return torch.nn.functional.conv1d(columns, kernel)[:, 0].T.reshape(values.shape)
-
-
 def _select(targets: _Targets, index: Tensor) -> _Targets:
     values = {}
     for name in targets.__dataclass_fields__:
@@ -452,17 +420,3 @@ def _select(targets: _Targets, index: Tensor) -> _Targets:
 
 def _cut_ground(ground: Ground | None, frames: slice) -> Ground | None:
     return None if ground is None else Ground(ground.contacts[frames], ground.up, ground.floor)
-
-
-def _despike(trans: Tensor, quality: Tensor, times: Tensor, reach: int = 5) -> Tensor:
-    """Translations (T,3) of frames with little evidence, or far from their neighbours' median, led over from the others."""
-    if len(trans) < 3:
-        return trans
-    unseen = quality < 2.0
-    places, known = trans.numpy().copy(), ~unseen.numpy()
-    if known.any():
-        places = _fill_gaps(places, known, times.numpy())
-    padded = np.pad(places, ((reach, reach), (0, 0)), mode="edge")
-    median = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0), axis=-1)
-    wild = np.linalg.norm(places - median, axis=-1) > 0.15 * np.linalg.norm(median, axis=-1)
-    return torch.as_tensor(np.where(wild[:, None], median, places))

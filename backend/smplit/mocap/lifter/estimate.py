@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.spatial.transform import Rotation, Slerp
 
 from smplit.body.model import BodyModel
+from smplit.mocap.clock import even_times, interpolated, turned
 from smplit.mocap.lifter.network import MARGIN, Lifted, Lifter, mean, unmirrored
 from smplit.mocap.lifter.people import People, mirrored_landmarks
-from smplit.mocap.lifter.sighting import FPS, Sighting, View, look, mirrored
+from smplit.mocap.lifter.sighting import Sighting, View, look, mirrored
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 
 _PIECE = 3000  # frames that go through the network at once
@@ -58,7 +58,7 @@ class BodyLifter:
     def __call__(self, landmarks: PersonLandmarks, camera: CameraMotion, times: np.ndarray) -> LiftedBody:
         """Args: landmarks of T frames; camera of the same frames; times (T,) s, increasing."""
         clock = np.asarray(times, np.float64) - times[0]
-        grid = np.arange(int(np.ceil(clock[-1] * FPS - 1e-6)) + 1) / FPS
+        grid = even_times(clock)
         sighting = self._sighting(landmarks, camera, clock, grid)
         view = look(sighting, self._used)
         lifted = self._lift(view)
@@ -71,10 +71,10 @@ class BodyLifter:
         seen = landmarks.seen.astype(bool)
         known = seen if seen.any() else np.ones_like(seen)
         rays = (landmarks.body[:, used] - K[:2, 2]) / np.array([K[0, 0], K[1, 1]])
-        at = lambda values: _interpolated(values[known], clock[known], grid)
-        confidence = _interpolated(landmarks.body_confidence[:, used] * seen[:, None], clock, grid)
+        at = lambda values: interpolated(values[known], clock[known], grid)
+        confidence = interpolated(landmarks.body_confidence[:, used] * seen[:, None], clock, grid)
         nearest = np.rint(np.interp(grid, clock, np.arange(len(clock)))).astype(int)
-        turns = _turned(np.transpose(camera.rotation, (0, 2, 1)), clock, grid)
+        turns = turned(np.transpose(camera.rotation, (0, 2, 1)), clock, grid)
         tensor = lambda values: torch.as_tensor(np.asarray(values, np.float32), device=self.device)[None]
         told = torch.ones(1, dtype=torch.bool, device=self.device)
         there = torch.as_tensor(seen[nearest], device=self.device)[None]
@@ -97,27 +97,11 @@ def _on_video_times(
     to_first = sighting.turns[0] @ view.axes[0]
     root = (to_first @ lifted.rotations[0, :, 0]).double().cpu().numpy()
     locals_ = lifted.rotations[0].double().cpu().numpy()
-    turns = np.stack([_turned(root, grid, clock)] + [_turned(locals_[:, j], grid, clock) for j in range(1, 22)], 1)
+    locals_[:, 0] = root  # between frames it is followed in the first camera's axes
+    turns = turned(locals_, grid, clock)
     turns[:, 0] = camera.rotation @ turns[:, 0]
-    at = lambda values: _interpolated(np.asarray(values), grid, clock)
+    at = lambda values: interpolated(np.asarray(values), grid, clock)
     pelvis = (view.axes @ lifted.pelvis(view.scale)[..., None])[0, ..., 0].double().cpu().numpy()
     weight = seen[:, None] if seen.any() else np.ones_like(seen)[:, None]
     betas = (at(lifted.betas[0].double().cpu().numpy()) * weight).sum(0) / weight.sum()
     return LiftedBody(turns, at(pelvis), betas.astype(np.float32), np.exp(at(lifted.spread[0].cpu().numpy())))
-
-
-def _interpolated(values: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """(N,...) at `known` (N,) s -> (M,...) at `wanted` (M,) s, on straight lines, held at the ends."""
-    after = np.searchsorted(known, wanted).clip(1, max(len(known) - 1, 1))
-    if len(known) == 1:
-        return np.repeat(values, len(wanted), 0)
-    part = ((wanted - known[after - 1]) / np.maximum(known[after] - known[after - 1], 1e-9)).clip(0, 1)
-    part = part.reshape(-1, *[1] * (values.ndim - 1))
-    return values[after - 1] * (1 - part) + values[after] * part
-
-
-def _turned(rotations: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """(N,3,3) at `known` (N,) s -> (M,3,3) at `wanted` (M,) s, the short way, held at the ends."""
-    if len(known) == 1:
-        return np.repeat(np.asarray(rotations, np.float64), len(wanted), 0)
-    return Slerp(known, Rotation.from_matrix(rotations))(wanted.clip(known[0], known[-1])).as_matrix()

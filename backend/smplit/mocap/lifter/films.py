@@ -18,10 +18,11 @@ from smplit.body.rotations import frame_from_axes
 from smplit.difftraj.augment import Recordings
 from smplit.difftraj.quaternions import matrices, multiply, quaternion_from_axis_angle
 from smplit.difftraj.random_batch import RandomBatch
+from smplit.mocap.clock import FPS
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES
 from smplit.mocap.lifter.detections import Detections, hip_rows
 from smplit.mocap.lifter.people import JOINTS, MIRRORED_JOINTS, People, joined, landmarks, mirrored_landmarks, pose
-from smplit.mocap.lifter.sighting import FLIP, FPS, Sighting, View, in_view, look, mirrored
+from smplit.mocap.lifter.sighting import FLIP, Sighting, View, in_view, look, mirrored
 from smplit.motion import BODY_JOINTS
 
 _UPPER = [i for i, n in enumerate(BODY_JOINTS) if i and not any(part in n for part in ("hip", "knee", "ankle", "foot"))]

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from smplit.body.rotations import rotation_between
+from smplit.mocap.clock import FPS
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES
 
-FPS = 30.0  # of the network: other rates are resampled by time
 LANDMARKS = 25
 INPUTS = LANDMARKS * 6 + 8
 _TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")

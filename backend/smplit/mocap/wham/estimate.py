@@ -13,10 +13,10 @@ from torch import Tensor
 
 from smplit.body.rotations import rotation_between
 from smplit.errors import BadInput
+from smplit.mocap.clock import even_times, filled, interpolated, turned
 from smplit.mocap.observations import CameraMotion
 from smplit.mocap.wham.body import JOINTS, SmplBody
 from smplit.mocap.wham.boxes import SEEN, boxes_of_keypoints, evenly_smoothed_boxes
-from smplit.mocap.wham.clock import even_times, filled, interpolated, turned
 from smplit.mocap.wham.lift import Lifted, lift
 from smplit.mocap.wham.load import LIFTING, load_network, stage_of
 from smplit.mocap.wham.network import FEATURE, KEYPOINTS, Wham

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a video's times to the network's 30 frames a second, and back."""
+"""From a video's times to the 30 frames a second of the networks over time, and back."""
 
 from __future__ import annotations
 
