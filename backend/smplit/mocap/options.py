@@ -13,6 +13,8 @@ CHOICES = {
     "face": ("auto", "smirk", "landmarks", "none"),
     "trajectory": ("auto", "difftraj", "wham", "camera", "none"),
     "camera": ("auto", "static", "moving"),
+    "landmarks": ("auto", "blazepose", "vitpose", "rtmpose", "rtmw"),
+    "boxes": ("auto", "movenet", "yolo"),
 }
 # Choices that need an estimator this version does not hold yet, and the one to use meanwhile.
 _NOT_YET = {
@@ -28,6 +30,8 @@ class CaptureOptions:
     body: str = "auto"  # body estimator; landmarks: the detector's own 3D, without a learned one
     hands: str = "auto"  # finger estimator, or none
     face: str = "auto"  # expression estimator, or none
+    landmarks: str = "auto"  # 2D landmarks: the shipped ones, or an added ViTPose, RTMPose or RTMW file; auto: the most accurate there is
+    boxes: str = "auto"  # who finds people: the shipped MoveNet, or an added YOLO file; auto: YOLO where it is there
     fit: bool = True  # refine the body over the whole clip
     trajectory: str = "auto"  # where the world path comes from: the camera, or the feet alone (difftraj); none keeps the person in place
     camera: str = "auto"  # static, moving, or decide from the background
