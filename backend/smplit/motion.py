@@ -42,6 +42,7 @@ NUM_JOINTS = 55
 CONTACT_NAMES = ("left_ankle", "left_toe", "right_ankle", "right_toe")
 FPS_NAMES = ("mocap_frame_rate", "mocap_framerate", "fps")  # AMASS SMPL-X, AMASS SMPL-H, others
 _FASTEST = 1000.0  # frames/s
+EXTRAS_PER_FRAME = ("smplit_sources", "smplit_limb_confidence")  # (T,...), see smplit.mocap.sources; all other extras are of the whole motion
 _OPTIONAL = {  # entries that a motion file may lack, and their types
     "expression": np.float32, "contacts": np.float32, "joint_confidence": np.float32, "valid": bool,
     "frame_times": np.float64, "camera_R": np.float32, "camera_t": np.float32, "camera_K": np.float32,
@@ -191,6 +192,7 @@ class Motion:
         per_frame = ("poses", "trans", "expression", "contacts", "joint_confidence", "valid", "frame_times", "camera_R", "camera_t")
         values = {n: getattr(self, n) for n in self.__dataclass_fields__}
         values.update({n: None if values[n] is None else values[n][frames] for n in per_frame})
+        values["extras"] = {name: value[frames] if name in EXTRAS_PER_FRAME else value for name, value in self.extras.items()}
         return Motion(**values)
 
 

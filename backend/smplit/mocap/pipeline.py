@@ -31,7 +31,7 @@ from smplit.mocap.world import placement
 from smplit.mocap.world.feet_path import walk_by_feet
 from smplit.mocap.world.supplied import doubts
 from smplit.mocap.world.travel import place_travelling_camera
-from smplit.motion import Motion
+from smplit.motion import EXTRAS_PER_FRAME, Motion
 from smplit.progress import Reporter
 
 _log = logging.getLogger(__name__)
@@ -215,7 +215,8 @@ def _figures(motion: Motion) -> dict:
 
 def _stream(motion: Motion, person: int, reporter: Reporter) -> None:
     arrays = motion.arrays()
-    timed = [n for n, a in arrays.items() if a.ndim and len(a) == len(motion) and n not in ("betas", "expression_names", "camera_K")]
+    whole = {"betas", "expression_names", "camera_K", *motion.extras}.difference(EXTRAS_PER_FRAME)
+    timed = [n for n, a in arrays.items() if a.ndim and len(a) == len(motion) and n not in whole]
     for first in range(0, len(motion), _CHUNK):
         piece = {name: arrays[name][first : first + _CHUNK] for name in timed}
         if first == 0:
