@@ -32,6 +32,8 @@ class SmplitCaptureSettings(bpy.types.PropertyGroup):
         items=(
             ("fast", "Fast", "A rough body, for a first look; feet and joints may tremble"),
             ("balanced", "Balanced", "The body is refined over the whole clip: calmer joints, feet that stand still"),
+            ("best", "Best", "Everything that is installed, the mirrored video included; slowest. Without the networks that the "
+             "preferences list it is as good as Balanced"),
         ),
         default="balanced",
     )
@@ -40,6 +42,7 @@ class SmplitCaptureSettings(bpy.types.PropertyGroup):
         description="How fingers move",
         items=(
             ("auto", "Automatic", "The best way that is installed"),
+            ("acr", "ACR", "A network that looks at the hands themselves. Its file is added in the preferences"),
             ("landmarks", "From Landmarks", "Fingers follow the points found in the picture"),
             ("none", "Relaxed", "Fingers stay at rest; quicker"),
         ),
@@ -49,6 +52,7 @@ class SmplitCaptureSettings(bpy.types.PropertyGroup):
         description="How jaw, eyes and expression move",
         items=(
             ("auto", "Automatic", "The best way that is installed"),
+            ("smirk", "SMIRK", "A network that looks at the face itself. Its file is added in the preferences"),
             ("landmarks", "From Landmarks", "The face follows the points found in the picture"),
             ("none", "Still", "No expression; quicker"),
         ),
@@ -93,7 +97,7 @@ class SmplitCaptureSettings(bpy.types.PropertyGroup):
         known = bool(self.camera_file)  # then nothing is to be found out
         return {
             "people": self.people_numbers if self.people == "numbers" else self.people,
-            "fit": self.detail != "fast",
+            "preset": "none" if self.detail == "balanced" else self.detail,
             "hands": self.hands, "face": self.face, "trajectory": self.trajectory, "camera_file": self.camera_file,
             "camera": "auto" if known else self.camera, "focal": 0.0 if known else self.focal,
             "range": f"{self.range_start:g}:{self.range_end:g}" if self.use_range else "",

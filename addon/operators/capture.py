@@ -40,6 +40,10 @@ class SMPLIT_OT_capture_video(preferences.NeedsBackend, bpy.types.Operator):
     filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
 
     # The options of the command `smplit capture`, by the same names; a test holds them together.
+    preset: bpy.props.EnumProperty(
+        name="Preset", items=_items("none", "fast", "half-body", "best"), options={"SKIP_SAVE"},
+        description="fast: not refined. half-body: HMR2 where its file was added, refined. best: everything there is, mirrored too",
+    )
     body: bpy.props.EnumProperty(
         name="Body", items=_items("auto", "wham", "hmr2", "landmarks"), options={"SKIP_SAVE"}, description="How the body is found",
     )
@@ -48,6 +52,13 @@ class SMPLIT_OT_capture_video(preferences.NeedsBackend, bpy.types.Operator):
     )
     face: bpy.props.EnumProperty(
         name="Face", items=_items("auto", "smirk", "landmarks", "none"), options={"SKIP_SAVE"}, description="How the face moves",
+    )
+    landmarks: bpy.props.EnumProperty(
+        name="Landmarks", items=_items("auto", "blazepose", "vitpose", "rtmpose", "rtmw"), options={"SKIP_SAVE"},
+        description="What finds a body's points in the picture",
+    )
+    boxes: bpy.props.EnumProperty(
+        name="Boxes", items=_items("auto", "movenet", "yolo"), options={"SKIP_SAVE"}, description="What finds people in the picture",
     )
     fit: bpy.props.BoolProperty(name="Refine", default=True, options={"SKIP_SAVE"}, description="Refine the body over the whole clip")
     trajectory: bpy.props.EnumProperty(
@@ -115,7 +126,9 @@ class SMPLIT_OT_capture_video(preferences.NeedsBackend, bpy.types.Operator):
 
     def _params(self, cameras: list[Path]) -> dict[str, object]:
         """The options as the fields of CaptureOptions; `cameras` holds the camera file's path, if there is one."""
-        names = ("body", "hands", "face", "fit", "trajectory", "camera", "people", "flip_eval", "visualize", "seed")
+        names = (
+            "preset", "body", "hands", "face", "landmarks", "boxes", "fit", "trajectory", "camera", "people", "flip_eval", "visualize", "seed",
+        )
         params = {name: getattr(self, name) for name in names}
         if self.device != "auto":  # else the backend's own, from the preferences
             params["device"] = self.device

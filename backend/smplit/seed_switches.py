@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from smplit.models import there
+
 _WITH_VALUE = {"--output_pth": "--output", "--video": None, "--output-pth": "--output"}
-_NOT_YET = {
-    "--use_acr": "ACR hands are not in this version; hand landmarks are used.",
-    "--use_smirk": "The SMIRK face is not in this version; face landmarks are used.",
-    "--use_hmr2": "HMR2 is not in this version; the landmark fit is used, which also takes half-body shots.",
+# The estimators that the original's switches name: our option, the model files it can use, and what stands in for a missing one.
+_PUBLISHED = {
+    "--use_acr": (["--hands", "acr"], ("acr",), "hand landmarks are used"),
+    "--use_smirk": (["--face", "smirk"], ("smirk",), "face landmarks are used"),
+    "--use_hmr2": (["--body", "hmr2"], ("hmr2b", "hmr2a"), "the shipped estimator is used, which also takes half-body shots"),
 }
 _NOTHING_TO_DO = {
     "--use_smplx": None,  # results are SMPL-X always
@@ -31,8 +34,12 @@ def translate(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             if not equals:
                 value = rest.pop(0) if rest else ""
             out += [value] if _WITH_VALUE[name] is None else [_WITH_VALUE[name], value]
-        elif word in _NOT_YET:
-            notes.append(_NOT_YET[word])
+        elif word in _PUBLISHED:
+            option, files, instead = _PUBLISHED[word]
+            if any(there(name) for name in files):
+                out += option
+            else:
+                notes.append(f"{word}: its file was not added yet (smplit models list); {instead}.")
         elif word in _NOTHING_TO_DO:
             if _NOTHING_TO_DO[word]:
                 notes.append(_NOTHING_TO_DO[word])
@@ -40,7 +47,7 @@ def translate(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             out.append("--fit")
         elif word == "FLIP_EVAL" and rest and rest[0] in ("True", "False", "true", "false"):
             if rest.pop(0).lower() == "true":
-                notes.append("FLIP_EVAL needs the WHAM body, which is not in this version; it is left out.")
+                out.append("--flip-eval")
         else:
             out.append(word)
     return out, notes

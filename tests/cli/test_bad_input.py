@@ -21,7 +21,7 @@ def video(tmp_path):
     "words, said",
     [
         (["--hands", "three"], "--hands 'three' is not one of"),
-        (["--body", "hmr2"], "not in this version"),
+        (["--body", "hmr2"], "hmr2b.safetensors"),
         (["--people", "0"], "--people '0'"),
         (["--people", "anna"], "--people 'anna'"),
         (["--focal", "1"], "--focal"),

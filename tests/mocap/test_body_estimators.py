@@ -9,9 +9,7 @@ import pytest
 import torch
 
 from smplit.body.model import BodyModel
-from smplit.errors import MissingModel
 from smplit.mocap.body_estimators import load_body_estimator
-from smplit.mocap.options import CaptureOptions
 
 sys.path.insert(0, str(Path(__file__).parent / "lifter"))
 
@@ -35,7 +33,7 @@ def _check(lifted, frames):
 
 
 def test_auto_is_the_shipped_lifter_and_knows_the_way_a_walker_stands(body, film):
-    lifted = load_body_estimator(CaptureOptions(), body)(*film)
+    lifted = load_body_estimator("lifter", body)(*film, {})
     _check(lifted, 40)
     up = lifted.rotations[:, 0, :, 1]  # of the pelvis, in a camera whose y points down
     assert np.degrees(np.arccos(np.clip(-up[:, 1], -1, 1))).mean() < 15
@@ -43,12 +41,7 @@ def test_auto_is_the_shipped_lifter_and_knows_the_way_a_walker_stands(body, film
 
 
 def test_landmarks_need_no_estimator(body):
-    assert load_body_estimator(CaptureOptions(body="landmarks"), body) is None
-
-
-def test_the_published_wham_is_named_when_it_is_missing(body):
-    with pytest.raises(MissingModel, match="wham_vit"):
-        load_body_estimator(CaptureOptions(body="wham"), body)
+    assert load_body_estimator("landmarks", body) is None
 
 
 def test_the_published_wham_takes_our_landmarks(body, film, monkeypatch):
@@ -60,6 +53,6 @@ def test_the_published_wham_takes_our_landmarks(body, film, monkeypatch):
     torch.manual_seed(0)
     arrays, real = find_body()
     monkeypatch.setattr(WhamEstimator, "load", classmethod(lambda cls, **_: cls(Wham(64), SmplBody(arrays, "cpu"), real)))
-    lifted = load_body_estimator(CaptureOptions(body="wham"), body)(*film)
+    lifted = load_body_estimator("wham", body)(*film, {})
     _check(lifted, 40)
     assert (lifted.betas == 0).all()  # SMPL's shape says nothing on this body

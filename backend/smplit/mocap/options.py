@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from smplit.errors import BadInput
 
 CHOICES = {
+    "preset": ("none", "fast", "half-body", "best"),
     "body": ("auto", "wham", "hmr2", "landmarks"),
     "hands": ("auto", "acr", "landmarks", "none"),
     "face": ("auto", "smirk", "landmarks", "none"),
@@ -17,19 +18,19 @@ CHOICES = {
     "boxes": ("auto", "movenet", "yolo"),
 }
 # Choices that need an estimator this version does not hold yet, and the one to use meanwhile.
-_NOT_YET = {
-    ("body", "hmr2"): "auto", ("hands", "acr"): "landmarks", ("face", "smirk"): "landmarks",
-    ("trajectory", "wham"): "camera",
-}
+_NOT_YET = {("trajectory", "wham"): "camera"}
+_PRESETS = {"none": {}, "fast": {"fit": False}, "half-body": {"fit": True}, "best": {"fit": True, "flip_eval": True}}
 
 
 @dataclass
 class CaptureOptions:
     """Options of `smplit capture`; the comment of each field is its help text."""
 
-    body: str = "auto"  # body estimator; landmarks: the detector's own 3D, without a learned one
-    hands: str = "auto"  # finger estimator, or none
-    face: str = "auto"  # expression estimator, or none
+    # fast: the networks alone, no fit. half-body: HMR2 where its file was added, and the fit. best: everything there is, mirrored too
+    preset: str = "none"
+    body: str = "auto"  # body estimator; landmarks: the detector's own 3D, without a learned one; auto: the best one there is
+    hands: str = "auto"  # finger estimator, or none; auto: ACR where its file was added
+    face: str = "auto"  # expression estimator, or none; auto: SMIRK where its file was added
     landmarks: str = "auto"  # 2D landmarks: the shipped ones, or an added ViTPose, RTMPose or RTMW file; auto: the most accurate there is
     boxes: str = "auto"  # who finds people: the shipped MoveNet, or an added YOLO file; auto: YOLO where it is there
     fit: bool = True  # refine the body over the whole clip
@@ -38,7 +39,7 @@ class CaptureOptions:
     focal: float | None = None  # focal length in pixels of the upright frame
     camera_file: str | None = None  # the video's camera: COLMAP text model, OpenCV yml/json/xml, or npz with camera_R, camera_t, camera_K
     people: str = "all"  # all, largest, or person numbers such as 1,3
-    flip_eval: bool = False  # --body wham: average with the mirrored video (slower); the default body always does
+    flip_eval: bool = False  # wham: average with the mirrored video (slower); the shipped body estimator always does
     visualize: bool = False  # also write an overlay video and a contact sheet
     range: str | None = None  # part of the video, A:B in seconds or mm:ss
     device: str = "auto"  # auto, cpu, cuda, cuda:N or mps
@@ -82,6 +83,10 @@ class CaptureOptions:
                 problems.append(f"--people {self.people!r} is not 'all', 'largest' or numbers from 1 such as 1,3")
         if problems:
             raise BadInput("; ".join(problems) + ".", "Correct the option and run again.", "bad_option")
+
+    def resolved(self) -> CaptureOptions:
+        """What the preset stands for, written out; a named estimator stays the one that was named."""
+        return replace(self, **_PRESETS[self.preset])
 
     def person_numbers(self) -> set[int] | None:
         """The asked-for person numbers, or None for `all` and `largest`."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Capture, end to end: a video in, one motion file per person out.
 
-observe (decode, people, landmarks, camera; one pass) -> hands and face -> fit in the camera ->
-up, floor, contacts -> fit in the world -> placement, planted feet -> Motion.
+observe (decode, people, landmarks, camera; one pass) -> a closer look by image networks, where any were added ->
+body, hands and face -> fit in the camera -> up, floor, contacts -> fit in the world -> placement, planted feet -> Motion.
 """
 
 from __future__ import annotations
@@ -19,14 +19,20 @@ import smplit
 from smplit.body.model import BodyModel
 from smplit.errors import BadInput
 from smplit.mocap.assemble import assemble_motion
-from smplit.mocap.body_estimators import load_body_estimator
-from smplit.mocap.face.landmark_fit import FaceFit, fit_face
-from smplit.mocap.fit.body_fit import BodyFit, BodyFitter, landmark_trust
-from smplit.mocap.hands.landmark_fit import HandFit, fit_hands
+from smplit.mocap.body_estimators import BodyEstimator, load_body_estimator
+from smplit.mocap.estimators import Estimators, choose_estimators
+from smplit.mocap.extremity_estimators import find_face, find_hands
+from smplit.mocap.face.landmark_fit import FaceFit
+from smplit.mocap.fit.body_fit import BodyFit, BodyFitter, landmark_trust, legs_are_seen
+from smplit.mocap.hands.landmark_fit import HandFit
+from smplit.mocap.image_networks import image_networks
+from smplit.mocap.image_pass import Answers, look_again
+from smplit.mocap.lifter.estimate import LiftedBody
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.observe import ShotObservations, observe
 from smplit.mocap.options import CaptureOptions
 from smplit.mocap.output import OutputFolder
+from smplit.mocap.sources import limb_sources
 from smplit.mocap.world import placement
 from smplit.mocap.world.feet_path import walk_by_feet
 from smplit.mocap.world.supplied import doubts
@@ -56,10 +62,14 @@ class _Person:
     landmarks: PersonLandmarks
     times: np.ndarray
     camera: CameraMotion  # cut to the person's frames
+    answers: dict[str, Answers]  # of the image networks
+    estimator: str  # who tells the body
     fitter: BodyFitter | None = None
     fit: BodyFit | None = None
     hands: HandFit | None = None
+    hand_sources: np.ndarray | None = None  # (N,2) numbers of `sources.SOURCES`
     face: FaceFit | None = None
+    face_sources: np.ndarray | None = None  # (N,)
 
 
 def capture(
@@ -76,6 +86,7 @@ def capture(
     options = options or CaptureOptions()
     reporter = reporter or Reporter()
     options.validate()
+    choose_estimators(options)  # a file that is missing is named before the work begins
     started = time.monotonic()
     shots = observe(Path(video), options, reporter)
     _log.info("observed %d frames in %.1f s", sum(len(shot.frame_times) for shot in shots), time.monotonic() - started)
@@ -90,16 +101,21 @@ def capture_observed(
     options = options or CaptureOptions()
     reporter = reporter or Reporter()
     options.validate()
+    options = options.resolved()
     video = Path(video)
     torch.manual_seed(options.seed)
     # The fit's tensors are small: more threads only wait for each other (8 times slower on two busy cores).
     torch.set_num_threads(1)
     body = body or BodyModel.load()
     started = time.monotonic()
+    chosen = choose_estimators(options)
+    networks = image_networks(chosen, options, str(body.device), reporter)
+    looked = look_again(video, shots, networks, options.range, reporter)
+    del networks  # gigabytes
     results: list[CaptureResult] = []
     with OutputFolder(Path(output)) as folder:
-        for shot in shots:
-            for person, motion in _capture_shot(shot, body, options, reporter):
+        for shot, answers in zip(shots, looked, strict=True):
+            for person, motion in _capture_shot(shot, answers, chosen, body, options, reporter):
                 motion.extras.update(_provenance(video, body, options, person, shot))
                 path = folder.save(motion, f"{video.stem}_p{person}.npz")
                 results.append(CaptureResult(path, motion, person, _figures(motion)))
@@ -113,20 +129,22 @@ def capture_observed(
     return results
 
 
-def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptions, reporter: Reporter) -> list[tuple[int, Motion]]:
-    people = [_Person(lm, *_cut_camera(shot, lm)) for lm in shot.people]
+def _capture_shot(
+    shot: ShotObservations, answers: list[dict[str, Answers]], chosen: Estimators, body: BodyModel, options: CaptureOptions, reporter: Reporter
+) -> list[tuple[int, Motion]]:
+    people = [_person(shot, landmarks, told, chosen) for landmarks, told in zip(shot.people, answers, strict=True)]
     total = sum(len(p.landmarks) for p in people)
     done = 0
-    estimator = load_body_estimator(options, body)
+    estimators = {name: load_body_estimator(name, body, mirror=options.flip_eval) for name in {p.estimator for p in people}}
     for person in people:
         reporter.check()
-        wrists, head = _orient_extremities(person, body, options)
+        lifted = _lift(person, estimators[person.estimator])
+        wrists, head = _orient_extremities(person, lifted, body, chosen, reporter)
 
         def step(now: int, steps: int, base: int = done, size: int = len(person.landmarks)) -> None:
             reporter.check()
             reporter.stage("fit", base + int(size * min(now / steps, 1.0)), total)
 
-        lifted = None if estimator is None else estimator(person.landmarks, person.camera, person.times)
         person.fitter = BodyFitter(person.landmarks, person.camera, person.times, body, wrists, head, check=step, lifted=lifted)
         person.fit = person.fitter.fit_view() if options.fit else person.fitter.first_guess()
         done += len(person.landmarks)
@@ -155,6 +173,9 @@ def _capture_shot(shot: ShotObservations, body: BodyModel, options: CaptureOptio
         motion = assemble_motion(person.landmarks, person.times, track.fit, place, person.hands, person.face, person.camera.K, body)
         if options.trajectory == "difftraj":
             motion = walk_by_feet(motion, body)
+        motion.extras.update(limb_sources(
+            motion.joint_confidence, person.times, person.estimator, person.fitter.legs_seen, person.hand_sources, person.face_sources
+        ))
         motions.append((person.landmarks.person, motion))
     return motions
 
@@ -173,14 +194,25 @@ def _place_camera(
     return placement.shot_up(body, tracks, shot.camera, ground)
 
 
-def _orient_extremities(person: _Person, body: BodyModel, options: CaptureOptions) -> tuple:
-    """Palm and head orientations from hand and face landmarks, which see them better than the body's."""
+def _person(shot: ShotObservations, landmarks: PersonLandmarks, answers: dict[str, Answers], chosen: Estimators) -> _Person:
+    times, camera = _cut_camera(shot, landmarks)
+    return _Person(landmarks, times, camera, answers, chosen.body_of(legs_are_seen(landmarks, camera.K)))
+
+
+def _lift(person: _Person, estimate: BodyEstimator | None) -> LiftedBody | None:
+    return None if estimate is None else estimate(person.landmarks, person.camera, person.times, person.answers)
+
+
+def _orient_extremities(person: _Person, lifted: LiftedBody | None, body: BodyModel, chosen: Estimators, reporter: Reporter) -> tuple:
+    """Palm and head orientations from hands and face, which are seen better than the body's."""
     wrists = head = None
-    if options.hands != "none":
-        person.hands = fit_hands(person.landmarks, person.camera.K, body, person.times)
+    if chosen.hands != "none":
+        person.hands, person.hand_sources = find_hands(
+            chosen.hands, person.landmarks, person.camera.K, body, person.times, person.answers, lifted, reporter
+        )
         wrists = (person.hands.wrist_rotations, person.hands.confidence)
-    if options.face != "none":
-        person.face = fit_face(person.landmarks, person.camera.K, body, person.times)
+    if chosen.face != "none":
+        person.face, person.face_sources = find_face(chosen.face, person.landmarks, person.camera.K, body, person.times, person.answers)
         head = (person.face.head_rotation, person.face.head_place, person.face.confidence)
     return wrists, head
 

@@ -46,6 +46,15 @@ def find(name: str) -> Path:
     )
 
 
+def there(name: str) -> bool:
+    """Whether a model's file is found."""
+    try:
+        find(name)
+    except MissingModel:
+        return False
+    return True
+
+
 def states() -> list[dict]:
     """One row per model for `smplit models list`: name, state, path, what it enables, licence, sha256."""
     rows = []

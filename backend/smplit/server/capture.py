@@ -19,6 +19,7 @@ from smplit.server.job_run import JobInput, JobReporter
 
 # Stages that `smplit.mocap` reports, in order, with their shares of the time of a capture.
 STAGES = {"people and landmarks": 0.7, "fit": 0.3}
+_STAGES_OF_IMAGES = {"people and landmarks": 0.3, "closer look": 0.6, "fit": 0.1}  # where published image networks look too
 
 
 def check(params: Mapping, paths: list[Path], arrays: Mapping[str, np.ndarray]) -> list[str]:
@@ -71,6 +72,7 @@ def run(job: JobInput, reporter: JobReporter) -> None:
     Raises:
         SmplitError: of the first video, when none could be used; any other reason at once.
     """
+    from smplit.mocap.estimators import choose_estimators
     from smplit.mocap.pipeline import capture
 
     options = CaptureOptions.from_dict({"device": job.device, **job.params})
@@ -80,7 +82,7 @@ def run(job: JobInput, reporter: JobReporter) -> None:
         file = Path(options.camera_file).resolve()  # the job's paths are
         videos = [path for path in videos if path != file]
         options.camera_file = str(file)
-        reporter.expect(len(videos))
+    reporter.expect(len(videos), _STAGES_OF_IMAGES if choose_estimators(options.resolved()).look_again else None)
     problems = []
     for clip, video in enumerate(videos):
         reporter.begin(clip, video.name)

@@ -41,10 +41,10 @@ class JobReporter(Reporter):
         self._clip, self._source = 0, ""
         self._stage, self._sent = "", 0.0
 
-    def expect(self, clips: int) -> None:
-        """So many inputs will be begun: not every path of a job need be one."""
+    def expect(self, clips: int, stages: Mapping[str, float] | None = None) -> None:
+        """So many inputs will be begun: not every path of a job need be one. `stages`: shares of time that are unlike the kind's usual ones."""
         self._clips = max(clips, 1)
-        self._plan = StagePlan(self._stages, clips)
+        self._plan = StagePlan(stages or self._stages, clips)
 
     def begin(self, clip: int, source: str) -> None:
         """What follows is about input number `clip`, named `source`."""

@@ -114,6 +114,11 @@ def landmark_trust(landmarks: PersonLandmarks, K: np.ndarray) -> np.ndarray:
     return trust
 
 
+def legs_are_seen(landmarks: PersonLandmarks, K: np.ndarray) -> bool:
+    """False of a half-body shot: no frame shows what is below the hips."""
+    return bool((landmark_trust(landmarks, K)[:, _BELOW_THE_HIPS] > 0.0).any())
+
+
 class BodyFitter:
     """Fits one person through one shot; keeps what both stages share."""
 
@@ -128,6 +133,7 @@ class BodyFitter:
         sigmas: Sigmas | None = None,
         check: Callable[[int, int], None] = lambda done, total: None,
         lifted: LiftedBody | None = None,
+        prior: PosePrior | None = None,
     ):
         """
         Args:
@@ -138,11 +144,12 @@ class BodyFitter:
             head: head orientations (N,3,3) and places (N,3) m in camera axes, and their trust (N,).
             check: called with (iterations done, total); may raise `Cancelled`.
             lifted: the lifter's motion of the same frames; without it the detector's own 3D says how limbs point.
+            prior: which poses people take; the user's own if there is one, else ours.
         """
         self.lifted = lifted
         self.body, self.camera, self.landmarks, self.check = body, camera, landmarks, check
         self.sigmas = sigmas or (Sigmas() if lifted is None else Sigmas(balance=_BALANCE_LIFTED))
-        self.prior = PosePrior.load()
+        self.prior = prior or PosePrior.load()
         seen = landmarks.seen.astype(bool)
         world = fill_gaps(landmarks.body_world.astype(np.float32), seen)
         boxes = fill_gaps(landmarks.boxes.astype(np.float32), seen)

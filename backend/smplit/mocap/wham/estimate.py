@@ -122,7 +122,7 @@ class WhamEstimator:
         mirrored = None
         if mirror and (images is None or images.mirrored is not None):
             features = None if images is None else self._features(images.mirrored, times, grid)
-            begin = (images and images.mirrored_start) or mirrored_start(track.start)
+            begin = self._on_device(images.mirrored_start) if images and images.mirrored_start else mirrored_start(track.start)
             mirrored = network_inputs(track.mirrored(begin, features), self.body)[0]
         inputs, scene = network_inputs(track, self.body)
         if bend:
@@ -145,12 +145,17 @@ class WhamEstimator:
         boxes = filled(raw, np.isfinite(raw).all(-1), grid)
         to_camera = turned(camera.rotation, times, grid) @ world.T
         on = lambda values: torch.as_tensor(np.asarray(values), dtype=torch.float32, device=self.device)
-        begin = Start(on(start.rotations), on(start.betas), None if start.keypoints is None else on(start.keypoints))
-        begin.world_root = on(to_camera[0].T) @ begin.rotations[0] if start.world_root is None else on(start.world_root)
+        begin = self._on_device(start)
+        if begin.world_root is None:
+            begin.world_root = on(to_camera[0].T) @ begin.rotations[0]
         return Track(
             on(pixels), on(confidence), on(evenly_smoothed_boxes(torch.as_tensor(boxes))), on(size), on(camera.K), begin, on(to_camera),
             None if images is None else self._features(images.features, times, grid),
         )
+
+    def _on_device(self, start: Start) -> Start:
+        on = lambda values: None if values is None else torch.as_tensor(values, dtype=torch.float32, device=self.device)
+        return Start(on(start.rotations), on(start.betas), on(start.keypoints), on(start.world_root))
 
     def _features(self, features: np.ndarray, times: np.ndarray, grid: np.ndarray) -> Tensor:
         """(G,1024). Frames without an image get their neighbours': zeros would switch the integrator's shortcut off for all of the clip."""
