@@ -3,6 +3,7 @@
 
 import pytest
 
+from smplit import seed_switches
 from smplit.loco.facing import TRAJ_FACE_TYPE
 from smplit.seed_switches import translate, translate_loco
 
@@ -67,10 +68,7 @@ def test_the_command_line_and_the_plan_mean_the_same_by_a_face_type():
     ("a.mp4 --run_smplify", "a.mp4 --fit", None),
     ("a.mp4 --use_smplx --est_hands --not_full_body", "a.mp4", None),
     ("a.mp4 --save_pkl", "a.mp4", "--save_pkl changes nothing"),
-    ("a.mp4 --use_acr", "a.mp4", "ACR"),
-    ("a.mp4 --use_smirk", "a.mp4", "SMIRK"),
-    ("a.mp4 --use_hmr2", "a.mp4", "HMR2"),
-    ("a.mp4 FLIP_EVAL True", "a.mp4", "FLIP_EVAL"),
+    ("a.mp4 FLIP_EVAL True", "a.mp4 --flip-eval", None),
     ("a.mp4 FLIP_EVAL False", "a.mp4", None),
     ("a.mp4 -o out --hands off", "a.mp4 -o out --hands off", None),
 ])
@@ -78,3 +76,14 @@ def test_a_switch_of_the_originals_capture_becomes_ours(old, new, said):
     found, notes = translate(old.split())
     assert found == new.split()
     assert (said in notes[0]) if said else notes == []
+
+
+@pytest.mark.parametrize("old, new, file", [
+    ("--use_acr", "--hands acr", "acr"), ("--use_smirk", "--face smirk", "smirk"), ("--use_hmr2", "--body hmr2", "hmr2a"),
+])
+def test_a_published_estimator_is_asked_for_where_its_file_is_and_else_its_stand_in_named(old, new, file, monkeypatch):
+    monkeypatch.setattr(seed_switches, "there", lambda name: name == file)
+    assert translate(["a.mp4", old]) == (["a.mp4", *new.split()], [])
+    monkeypatch.setattr(seed_switches, "there", lambda name: False)
+    found, notes = translate(["a.mp4", old])
+    assert found == ["a.mp4"] and old in notes[0] and "smplit models list" in notes[0]

@@ -5,7 +5,6 @@ import pytest
 
 from smplit import models
 from smplit.errors import BadInput, MissingModel
-from smplit.mocap import estimators
 from smplit.mocap.estimators import choose_estimators
 from smplit.mocap.options import CaptureOptions
 
@@ -20,8 +19,7 @@ def added(monkeypatch):
                 return name
             raise MissingModel(f"{name} is missing", "Get it.")
 
-        for module in (models, estimators.models):
-            monkeypatch.setattr(module, "find", find)
+        monkeypatch.setattr(models, "find", find)
 
     return add
 
@@ -76,7 +74,9 @@ def test_hands_and_face_are_the_published_ones_where_they_were_added(added):
     assert (chosen.hands, chosen.face, chosen.look_again) == ("landmarks", "none", False)
 
 
-@pytest.mark.parametrize("option, value, file", [("body", "wham", "wham_published"), ("body", "hmr2", "hmr2b"), ("hands", "acr", "acr"), ("face", "smirk", "smirk")])
+@pytest.mark.parametrize("option, value, file", [
+    ("body", "wham", "wham_published"), ("body", "hmr2", "hmr2b"), ("hands", "acr", "acr"), ("face", "smirk", "smirk"),
+])
 def test_a_named_estimator_whose_file_is_missing_is_an_error(added, option, value, file):
     added()
     with pytest.raises(MissingModel, match=f"{file} is missing"):

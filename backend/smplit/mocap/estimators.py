@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from smplit import models
-from smplit.models import there
 from smplit.mocap.options import CaptureOptions
+from smplit.models import there
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from smplit.mocap.observations import CameraMotion
 from smplit.mocap.wham.estimate import Images
 from smplit.mocap.wham.preprocessing import Start
 
-
 _MIRROR = np.diag([-1.0, 1.0, 1.0])
 
 
