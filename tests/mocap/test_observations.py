@@ -32,3 +32,19 @@ def test_landmarks_of_a_bending_lens_become_those_of_a_pinhole():
     np.testing.assert_allclose(straight.boxes.reshape(2, 2), project(corners, None), atol=0.01)
     assert (straight.face[..., 2] == 7.0).all()
     assert straight.body_confidence[0, 0] == 0.0 and (straight.body_confidence[0, 1:] == 0.8).all()
+
+
+def test_landmarks_come_back_to_where_the_lens_put_them():
+    lens = Lens(np.array([[700.0, 0, 480], [0, 700, 270], [0, 0, 1]]), np.array([-0.12, 0.03, 0.001, -0.001, 0.0]))
+    random = np.random.default_rng(3)
+    pixels = lambda *shape: random.uniform([100, 60], [860, 480], (*shape, 2)).astype(np.float32)
+    face = np.concatenate([pixels(4, 468), np.zeros((4, 468, 1), np.float32)], -1)
+    filmed = PersonLandmarks(
+        1, 0, np.ones(4, bool), pixels(4, 2).reshape(4, 4), pixels(4, 33), np.ones((4, 33), np.float32), np.zeros((4, 33, 3), np.float32),
+        pixels(4, 2, 21), np.ones((4, 2), np.float32), np.zeros((4, 2, 21, 3), np.float32), face, np.ones(4, np.float32),
+    )
+    straight = filmed.straightened(lens)
+    assert np.abs(straight.body - filmed.body).max() > 5.0
+    back = straight.as_filmed(lens)
+    for name in ("body", "hands", "face", "boxes"):
+        np.testing.assert_allclose(getattr(back, name), getattr(filmed, name), atol=0.02)

@@ -68,6 +68,8 @@ class _Person:
     def __init__(self, shot: ShotObservations, number: int, landmarks: PersonLandmarks, networks: Sequence[ImageNetwork]):
         self.shot, self.first, self.frames = number, landmarks.first, len(landmarks)
         rows = slice(landmarks.first - shot.start, landmarks.first - shot.start + len(landmarks))
+        if shot.lens is not None and not shot.lens.straight:
+            landmarks = landmarks.as_filmed(shot.lens)  # pictures are not straightened
         plans = {network.name: network.plan(landmarks, shot.camera.part(rows), shot.frame_times[rows]) for network in networks}
         self.plans = {name: plan for name, plan in plans.items() if plan is not None}
         self.answers: dict[str, Answers] = {}

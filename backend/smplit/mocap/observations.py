@@ -48,6 +48,13 @@ class PersonLandmarks:
             hands=lens.straighten(self.hands)[0].astype(np.float32), boxes=boxes.astype(np.float32),
         )
 
+    def as_filmed(self, lens: Lens) -> PersonLandmarks:
+        """The way back from `straightened`: where the lens put every point on the picture. Confidence stays."""
+        bent = lambda points: lens.bend(np.asarray(points, np.float64).reshape(-1, 2)).reshape(points.shape).astype(np.float32)
+        face = np.concatenate([bent(self.face[..., :2]), self.face[..., 2:]], -1)
+        boxes = bent(self.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+        return replace(self, body=bent(self.body), face=face, hands=bent(self.hands), boxes=boxes)
+
 
 @dataclass
 class CameraMotion:

@@ -53,12 +53,13 @@ _ROW = np.dtype([
 
 @dataclass
 class ShotObservations:
-    """One shot: `start` is the video frame index of its first frame, `frame_times` (N,) s."""
+    """One shot: `start` is the video frame index of its first frame, `frame_times` (N,) s; people's pixels are a pinhole's, not the lens's."""
 
     start: int
     frame_times: np.ndarray
     camera: CameraMotion
     people: list[PersonLandmarks] = field(default_factory=list)
+    lens: Lens | None = None  # None: straight
 
 
 @dataclass
@@ -291,7 +292,7 @@ class _Shot:
             camera.rotation, camera.kind, lens.K, focal_source, camera.residual, camera.path, camera.points, camera.points_frame,
             lines, camera.centre, camera.to_world, self._size,
         )
-        return ShotObservations(self.start, times, motion, people)
+        return ShotObservations(self.start, times, motion, people, lens)
 
 
 def _row(index: int, body: SeenBody, found: Extremities) -> np.ndarray:
