@@ -6,15 +6,20 @@ import zlib
 import numpy as np
 import torch
 
+_PIECE = 1 << 15  # numbers made at once: they stay in the processor's cache
 
-def noise(name, count):
-    """(count,) float64 in [-1,1)."""
+
+def noise(name, count, first=0):
+    """(count,) float64 in [-1,1): the numbers from `first` on."""
     with np.errstate(over="ignore"):
-        z = np.uint64(zlib.crc32(name.encode())) * np.uint64(2**32) + np.arange(count, dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    return 2.0 * (z >> np.uint64(40)) / 2**24 - 1.0
+        z = np.arange(first, first + count, dtype=np.uint64)
+        z += np.uint64(zlib.crc32(name.encode()) << 32) + np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            z ^= z >> np.uint64(shift)
+            z *= np.uint64(factor)
+        z ^= z >> np.uint64(31)
+    z >>= np.uint64(40)
+    return z.astype(np.float64) * 2.0**-23 - 1.0
 
 
 def weights(manifest):
@@ -22,7 +27,11 @@ def weights(manifest):
     made = {}
     for entry in manifest:
         count = int(np.prod(entry["shape"]))
-        offset = np.resize(np.asarray(entry["offset"], np.float64), count)
-        values = offset + entry["scale"] * noise(entry["name"], count)
-        made[entry["name"]] = torch.from_numpy(values.astype(np.float32)).view(entry["shape"])
+        values = np.empty(count, np.float32)
+        offset = np.asarray(entry["offset"], np.float64)
+        for first in range(0, count, _PIECE):
+            numbers = entry["scale"] * noise(entry["name"], min(_PIECE, count - first), first)
+            tiled = offset if offset.ndim == 0 else offset[np.arange(first, first + len(numbers)) % len(offset)]
+            values[first : first + len(numbers)] = tiled + numbers
+        made[entry["name"]] = torch.from_numpy(values).view(entry["shape"])
     return made
