@@ -18,11 +18,15 @@ import numpy as np
 from smplit.errors import BadInput
 from smplit.mocap.keypoints.blazepose import BodyLandmarker
 from smplit.mocap.keypoints.bodies import BodyFollower, SeenBody
-from smplit.mocap.keypoints.extremities import Extremities, ExtremityFollower
+from smplit.mocap.keypoints.choose import choose_detector, choose_refiner
+from smplit.mocap.keypoints.extremities import ExtremityFollower
 from smplit.mocap.keypoints.face import FaceLandmarker
 from smplit.mocap.keypoints.hands import HandLandmarker
 from smplit.mocap.keypoints.movenet import PeopleDetector
+from smplit.mocap.keypoints.person_boxes import BoxDetector, PointedBoxes
+from smplit.mocap.keypoints.refine import LandmarkRefiner, SeenHands, merge_hands
 from smplit.mocap.keypoints.sides import right_mistaken_sides
+from smplit.mocap.landmark_rows import dense, row_of
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.options import CaptureOptions
 from smplit.mocap.select import choose_people, drop_false_people
@@ -43,12 +47,6 @@ STAGE = "people and landmarks"
 # Focal length of a lens that nobody knows, in diagonals of the picture: phones have 0.65 to 0.75 (24 to 28 mm, cut a little by
 # their stabiliser), webcams about 0.8, 35 and 50 mm lenses 0.8 and 1.15.
 _USUAL_FOCAL = 0.8
-# One person of one frame, as it is kept until the shot ends.
-_ROW = np.dtype([
-    ("frame", "i8"), ("box", "f4", 4), ("body", "f4", (33, 2)), ("body_confidence", "f4", 33), ("body_world", "f4", (33, 3)),
-    ("hands", "f4", (2, 21, 2)), ("hand_confidence", "f4", 2), ("hands_world", "f4", (2, 21, 3)),
-    ("face", "f4", (468, 3)), ("face_confidence", "f4"),
-])
 
 
 @dataclass
@@ -75,16 +73,17 @@ class _Cameras:
 class _Networks:
     """Loaded once, used by all shots."""
 
-    detector: PeopleDetector
+    detector: PeopleDetector | BoxDetector | PointedBoxes
     body: BodyLandmarker
+    refiner: LandmarkRefiner | None
     hand: HandLandmarker | None
     face: FaceLandmarker | None
 
     @classmethod
     def load(cls, options: CaptureOptions) -> _Networks:
-        device = options.device
+        device, body = options.device, BodyLandmarker(options.device)
         return cls(
-            PeopleDetector(device), BodyLandmarker(device), HandLandmarker(device) if options.hands != "none" else None,
+            choose_detector(options, body), body, choose_refiner(options), HandLandmarker(device) if options.hands != "none" else None,
             FaceLandmarker(device) if options.face != "none" else None,
         )
 
@@ -97,7 +96,8 @@ def observe(video: Path, options: CaptureOptions, reporter: Reporter) -> list[Sh
 
     Raises:
         BadInput: unreadable video ("no_such_file" ...), "one_frame", "no_person", "no_such_person", or a camera file
-            that cannot be used.
+            or an added network that cannot be used.
+        MissingModel: an option names a network that was not added.
         Cancelled: through `reporter`.
     """
     video = Path(video)
@@ -224,6 +224,7 @@ class _Shot:
         self.times: list[float] = []
         self._size = info.width, info.height
         self._bodies = BodyFollower(networks.detector, networks.body)
+        self._refiner = networks.refiner
         self._extremities = ExtremityFollower(networks.hand, networks.face)
         self._camera = CameraTracker(info.width, info.height, camera_mode)
         self._lines = LineGatherer()
@@ -251,9 +252,13 @@ class _Shot:
             task.result()
 
     def _follow_extremities(self, index: int, image: np.ndarray, seen: list[SeenBody]) -> None:
+        hands: dict[int, SeenHands] = {}
+        if self._refiner is not None:
+            seen, hands = self._refiner(image, seen)
         found = self._extremities.step(image, {body.track: body.landmarks for body in seen})
         for body in seen:
-            self._rows.setdefault(body.track, []).append(_row(index, body, found[body.track]))
+            parts = found[body.track] if body.track not in hands else merge_hands(found[body.track], hands[body.track])
+            self._rows.setdefault(body.track, []).append(row_of(index, body.box, body.landmarks, parts))
 
     def _watch_background(self, frame: Frame, boxes: np.ndarray) -> None:
         self._camera.add(frame.image, boxes)
@@ -267,7 +272,7 @@ class _Shot:
         for track in sorted(self._rows):
             joined.setdefault(person[track], []).extend(self._rows[track])
         self._rows = {first: sorted(rows, key=lambda row: int(row["frame"])) for first, rows in joined.items()}
-        del self._bodies, self._extremities
+        del self._bodies, self._extremities, self._refiner
 
     def solve_camera(self, K: np.ndarray) -> TrackedCamera:
         """The shot's camera if its matrix is K (3,3) px; may be asked again with another K."""
@@ -280,7 +285,7 @@ class _Shot:
     def finish(self, lens: Lens, focal_source: str, camera: TrackedCamera) -> ShotObservations:
         """What was seen, with people in the order of their first frame, numbered by `choose_people` later; pixels are a pinhole's."""
         times = np.array(self.times)
-        people = [_dense(self._rows.pop(track)) for track in sorted(self._rows)]
+        people = [dense(self._rows.pop(track)) for track in sorted(self._rows)]
         for person in people:
             first = person.first - self.start
             right_mistaken_sides(person, times[first : first + len(person)])
@@ -293,36 +298,3 @@ class _Shot:
             lines, camera.centre, camera.to_world, self._size,
         )
         return ShotObservations(self.start, times, motion, people, lens)
-
-
-def _row(index: int, body: SeenBody, found: Extremities) -> np.ndarray:
-    row = np.zeros((), _ROW)
-    row["frame"], row["box"] = index, body.box
-    row["body"], row["body_confidence"], row["body_world"] = body.landmarks.pixels, body.landmarks.confidence, body.landmarks.world
-    for side, hand in enumerate(found.hands):
-        if hand is not None:
-            row["hands"][side], row["hands_world"][side] = hand.pixels, hand.world
-    row["hand_confidence"] = found.hand_confidence
-    if found.face is not None:
-        row["face"], row["face_confidence"] = found.face.points, found.face_confidence
-    return row
-
-
-def _dense(rows: list[np.ndarray]) -> PersonLandmarks:
-    """Rows of the frames that show a person -> arrays over all frames from the first to the last.
-
-    Frames without the person keep zeros and zero confidence; their boxes are interpolated.
-    """
-    frames = np.array([int(row["frame"]) for row in rows])
-    first, count = int(frames[0]), int(frames[-1] - frames[0]) + 1
-    dense = {name: np.zeros((count, *_ROW[name].shape), np.float32) for name in _ROW.names if name != "frame"}
-    for row, at in zip(rows, frames - first, strict=True):
-        for name, values in dense.items():
-            values[at] = row[name]
-    rows.clear()
-    seen = np.zeros(count, bool)
-    seen[frames - first] = True
-    everywhere = np.arange(count)
-    for k in range(4):
-        dense["box"][:, k] = np.interp(everywhere, frames - first, dense["box"][seen, k])
-    return PersonLandmarks(person=0, first=first, seen=seen, boxes=dense.pop("box"), **dense)

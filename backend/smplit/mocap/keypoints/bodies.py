@@ -105,7 +105,8 @@ class BodyFollower:
             filters[track] = self._filters.get(track) or PointFilter(body.circle, time)
             size = 2.0 * float(np.linalg.norm(body.circle[1] - body.circle[0]))
             self._regions[track] = region_from_circle(filters[track](body.circle, time, size))
-            body = replace(body, confidence=_inside(body, image.shape))
+            side = region_from_circle(body.circle).side
+            body = replace(body, confidence=inside_picture(body.pixels, body.confidence, side, image.shape))
             seen.append(SeenBody(track, body_box(body, image.shape), body))
         self._filters = filters  # whoever was lost begins anew
         return seen
@@ -131,9 +132,8 @@ def body_box(body: BodyLandmarks, shape: tuple[int, ...]) -> np.ndarray:
     return np.concatenate([np.clip(low - room, 0, size), np.clip(high + room, 0, size)]).astype(np.float32)
 
 
-def _inside(body: BodyLandmarks, shape: tuple[int, ...]) -> np.ndarray:
-    """Confidence (33,) that falls to a twentieth within 2 % of the region beyond the picture's border."""
+def inside_picture(points: np.ndarray, confidence: np.ndarray, side: float, shape: tuple[int, ...]) -> np.ndarray:
+    """Confidence (K,) of points (K,2) px that falls to a twentieth within 2 % of `side` px (the body's region) beyond the picture's border."""
     size = np.array([shape[1], shape[0]], np.float32)
-    side = region_from_circle(body.circle).side
-    beyond = np.maximum(np.maximum(-body.pixels, body.pixels - size), 0.0).max(1)
-    return (body.confidence * np.clip(1.0 - beyond / (0.02 * side), 0.05, 1.0)).astype(np.float32)
+    beyond = np.maximum(np.maximum(-points, points - size), 0.0).max(1)
+    return (confidence * np.clip(1.0 - beyond / (0.02 * side), 0.05, 1.0)).astype(np.float32)
