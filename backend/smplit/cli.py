@@ -131,23 +131,59 @@ def view(
 
 
 def models_list(common: OmitArgPrefixes[Common]) -> None:
-    """Which model files are there, and what each enables."""
+    """Which model files are there, what each enables, and how to get the others."""
     from smplit import models
+    from smplit.models.table import lines
 
     rows = models.states()
-    columns = ("name", "state", "enables", "licence", "source")
-    terminal.result({"models": rows if common.json else [{name: row[name] for name in columns} for row in rows]}, common.json)
+    if common.json:
+        terminal.result({"models": rows, "folder": str(models.user_folder())}, True)
+        return
+    terminal.table(lines(rows))
+    print(f"smplit models add FILE files a model, whatever its name, in '{models.user_folder()}'. How to get each one: model_files/README.md.")
+
+
+def models_add(files: Positional[tuple[Path, ...]], common: OmitArgPrefixes[Common]) -> None:
+    """Published model files, zips as downloaded, or folders -> recognised by content, converted safely, and put where they are found.
+
+    Args:
+        files: MANO's left and right hand together, everything else one by one or together.
+    """
+    from smplit.models.adding import add
+
+    if not files:
+        raise BadInput("No file was named.", "Write: smplit models add FILE.", "no_file")
+    outcome = add(list(files), terminal.say)
+    for text in (*outcome["skipped"], *(note for row in outcome["added"] for note in row["notes"])):
+        terminal.say(text, style="yellow")
+    if common.json:
+        terminal.result(outcome, True)
+        return
+    for row in outcome["added"]:
+        print(f"{row['source']} is {row['title']} ({row['build']}): {row['enables']}. Now '{row['path']}'.")
+
+
+def models_remove(name: Positional[str], common: OmitArgPrefixes[Common]) -> None:
+    """Deletes a model that was added with 'smplit models add'; never a shipped one, or one that was put there by hand.
+
+    Args:
+        name: as 'smplit models list' has it.
+    """
+    from smplit.models.adding import remove
+
+    terminal.result({"removed": remove(name)}, common.json)
 
 
 def models_verify(common: OmitArgPrefixes[Common]) -> None:
-    """Checks that every shipped model file is there and unchanged."""
+    """Checks that every shipped model file is there and unchanged, and that added ones are as they were when they were added."""
     from smplit import models
 
     rows = models.verify()
     terminal.result({"models": rows}, common.json)
-    bad = [row["name"] for row in rows if row["state"] != "intact"]
+    bad = [row["name"] for row in rows if row["state"] in ("missing", "changed", "wrong file")]
     if bad:
-        raise SmplitError(f"Damaged or missing model files: {', '.join(bad)}.", "Install SMPLit again.", "damaged_model")
+        raise SmplitError(f"Damaged or missing model files: {', '.join(bad)}.",
+                          "Install SMPLit again, or add the file again with 'smplit models add'.", "damaged_model")
 
 
 def serve(
@@ -268,6 +304,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "export": export,
     "view": view,
     "models list": models_list,
+    "models add": models_add,
+    "models remove": models_remove,
     "models verify": models_verify,
     "data process": data_process,
     "data split": data_split,

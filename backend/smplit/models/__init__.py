@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smplit.errors import BadInput, MissingModel
-from smplit.models.registry import MODELS
+from smplit.models.registry import MODELS, ModelFile
 
 if TYPE_CHECKING:  # torch is slow to load, and most callers want a path only
     from torch import Tensor
 
+_QUICK = 64 << 20  # bytes: larger files are hashed by `verify` alone
 PACKAGE_FILES = Path(__file__).resolve().parents[1] / "model_files"
 CHECKOUT_FILES = Path(__file__).resolve().parents[3] / "model_files"
 
@@ -55,20 +56,44 @@ def there(name: str) -> bool:
     return True
 
 
-def states() -> list[dict]:
-    """One row per model for `smplit models list`: name, state, path, what it enables, licence, sha256."""
+def user_folder() -> Path:
+    """Where what the user adds goes: the folder that SMPLIT_MODEL_FILES names, else one below the user's own."""
+    return folders()[0]
+
+
+def states(hashes: bool = True) -> list[dict]:
+    """One row per model for `smplit models list` and the add-on.
+
+    name, state ("found", "wrong file", "missing"), problem (of a wrong file), path, added (by the user, with `smplit models add`), build
+    (which known build it is), enables, licence, commercial, source, expects, steps (how to get it), sha256 (of files that are quick to
+    read, where `hashes`), folder (where added files go).
+    """
+    from smplit.models.added import note_of
+    from smplit.models.looking import problem_of
+
+    folder = str(user_folder())
     rows = []
     for entry in MODELS.values():
-        try:
-            path: Path | None = find(entry.name)
-        except MissingModel:
-            path = None
+        path = find(entry.name) if there(entry.name) else None
+        note = note_of(path) if path else None
+        problem = ""
+        if path and note:
+            problem = "" if path.stat().st_size == note["size"] else "it was changed after it was added"
+        elif path and not (entry.shipped and path.name == Path(entry.paths[-1]).name):
+            problem = problem_of(entry, path)
+        quick = hashes and path and path.stat().st_size < _QUICK
+        digest = _sha256(path) if quick else note["sha256"] if note else None
         rows.append({
-            "name": entry.name, "state": "found" if path else "missing", "path": str(path) if path else None,
-            "enables": entry.enables, "licence": entry.licence, "source": entry.source,
-            "sha256": _sha256(path) if path else None,
+            "name": entry.name, "state": "missing" if path is None else "wrong file" if problem else "found", "problem": problem,
+            "path": str(path) if path else None, "added": note is not None, "build": note["build"] if note else _build(entry, digest),
+            "enables": entry.enables, "licence": entry.licence, "commercial": entry.commercial, "source": entry.source, "shipped": entry.shipped,
+            "expects": entry.expects, "steps": list(entry.steps), "sha256": digest, "folder": folder,
         })
     return rows
+
+
+def _build(entry: ModelFile, digest: str | None) -> str | None:
+    return None if entry.shipped or digest is None else dict(entry.builds).get(digest, "unknown build")
 
 
 def _sha256(path: Path) -> str:
@@ -77,25 +102,36 @@ def _sha256(path: Path) -> str:
 
 
 def verify() -> list[dict]:
-    """One row per shipped model for `smplit models verify`: name, path, state "intact", "changed" or "missing".
+    """One row per shipped model, and per other one that is there, for `smplit models verify`: name, path, state.
 
-    A body of the user's own in the shipped one's place counts as intact when it loads.
+    States: "intact" (the known checksum, or for what was added the one of then), "changed", "missing", "wrong file", and for a file
+    that was put there by hand its known build, or "unknown build". A body of the user's own in the shipped one's place counts as
+    intact when it loads.
     """
+    from smplit.models.added import note_of
+
     rows = []
-    for row in states():
-        entry = MODELS[row["name"]]
-        if not entry.shipped:
+    for row in states(hashes=False):
+        entry, path = MODELS[row["name"]], Path(row["path"]) if row["path"] else None
+        if path is None and not entry.shipped:
             continue
-        state = "missing" if row["path"] is None else "intact"
-        if row["path"] and entry.sha256 and row["sha256"] != entry.sha256:
-            state = "changed"
-        if row["path"] and entry.name == "body" and not _body_loads(row["path"]):
-            state = "changed"
+        note = note_of(path) if path else None
+        expected = note["sha256"] if note else entry.sha256
+        if path is None:
+            state = "missing"
+        elif row["state"] == "wrong file" and not note:
+            state = "wrong file"
+        elif expected:
+            state = "intact" if _sha256(path) == expected else "changed"
+        elif entry.name == "body":
+            state = "intact" if _body_loads(path) else "changed"
+        else:
+            state = _build(entry, _sha256(path))
         rows.append({"name": entry.name, "state": state, "path": row["path"]})
     return rows
 
 
-def _body_loads(path: str) -> bool:
+def _body_loads(path: Path) -> bool:
     from smplit.body.model import BodyModel
 
     try:

@@ -7,7 +7,6 @@ import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -28,14 +27,27 @@ class _Settings:
         return OrderedDict()
 
 
+class _Kind:
+    """Stands in for numpy's dtype, whose own unpickling is code that a file would feed."""
+
+    def __init__(self, *_: object):
+        pass
+
+    def __setstate__(self, _: object) -> None:
+        pass
+
+
+def _number(*_: object) -> None:
+    """Stands in for a number of numpy's: training scripts leave their best score beside the weights. Nobody asks for it."""
+
+
 def harmless() -> list:
-    """What a checkpoint may hold besides tensors, for torch's own restricted unpickler. None of it runs code of the file's.
+    """What a checkpoint may hold besides tensors, for torch's own restricted unpickler. None of it is real: nothing runs.
 
     numpy's module was renamed in version 2; files of either name are read.
     """
-    scalar = type(np.float64()).__reduce__(np.float64())[0]
-    types = [np.dtype, type(np.dtype(np.float32)), type(np.dtype(np.float64)), type(np.dtype(np.int64))]
-    return [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar"), (_Settings, "yacs.config.CfgNode"), *types]
+    scalars = [(_number, f"{package}.multiarray.scalar") for package in ("numpy.core", "numpy._core")]
+    return [*scalars, (_Kind, "numpy.dtype"), (_Settings, "yacs.config.CfgNode")]
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:
@@ -50,7 +62,7 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise BadInput(f"'{path}' is not a file.", "Check the path of the checkpoint.", "no_such_file")
     try:
-        loaded = load_file(path) if path.suffix == ".safetensors" else _read_torch(path)
+        loaded = load_file(path) if path.suffix == ".safetensors" else read_torch(path)
     except Exception as error:  # a damaged or foreign file fails in zipfile, struct, the unpickler or torch: all of it is a bad file
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadInput(
@@ -73,7 +85,8 @@ def nested(loaded: object) -> dict:
     return loaded
 
 
-def _read_torch(path: Path) -> object:
+def read_torch(path: Path) -> object:
+    """All that a torch file holds, tensors and plain values; raises whatever torch does where it holds more, or is damaged."""
     with torch.serialization.safe_globals(harmless()):
         return torch.load(path, map_location="cpu", weights_only=True, mmap=_can_be_mapped(path))
 

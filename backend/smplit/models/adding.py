@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`smplit models add` and `remove`: a child process looks at the file; what it made of it goes among the user's model files.
+
+Beside each added file lies a note, `<file>.json`: what it is, from where, and its checksum. `remove` and `verify` go by the
+notes, so neither ever touches a shipped file, or one that was put there by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import smplit
+from smplit import models
+from smplit.errors import BadInput, MissingModel, NoSpace, SmplitError
+from smplit.export.whole_file import whole_file
+from smplit.models.added import NOTE, notes
+from smplit.models.child import REPORT
+from smplit.models.registry import MODELS
+
+_GIB = 1 << 30
+_MOST_BYTES = 24 * _GIB
+_SECONDS, _SECONDS_PER_GIB = 240.0, 240.0  # a slow disk reads and writes 10 MB/s
+_MOST_REPORT = 1 << 20
+_KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "WINDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+
+
+def add(paths: list[Path], say: Callable[[str], None] = lambda _: None) -> dict:
+    """Recognises, converts and files models; all of them or, when one is refused, none.
+
+    Args:
+        paths: files, zips as downloaded, or folders.
+        say: told what is going on, in a sentence.
+
+    Returns:
+        `added`: one row per model (name, title, path, build, source, notes); `skipped`: sentences on what was passed over.
+
+    Raises:
+        BadInput: refused; says why.
+        NoSpace: the disk is full.
+    """
+    for path in paths:
+        _check(path)
+    target = models.user_folder()
+    made = [folder for folder in (target, *target.parents) if not folder.exists()]
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        needed = sum(_bytes_of(path) for path in paths)
+        if shutil.disk_usage(target).free < needed + (64 << 20):
+            raise NoSpace(f"'{target}' has no room for {needed / _GIB:.1f} GiB.", "Free some, or set SMPLIT_MODEL_FILES to a folder elsewhere.")
+        scratch = Path(tempfile.mkdtemp(prefix=".adding-", dir=target))
+    except OSError as error:
+        raise BadInput(f"Nothing can be written to '{target}' ({error.strerror}).", "Set SMPLIT_MODEL_FILES to a folder of yours.") from error
+    try:
+        say(f"Looking at {', '.join(path.name for path in paths)}")
+        report = _ask_child([path.resolve() for path in paths], scratch)
+        rows = [_file(found, scratch, target) for found in report["found"]]
+        return {"added": rows, "skipped": report["skipped"], "folder": str(target)}
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        for folder in made:  # deepest first; those that now hold something stay
+            if folder.exists() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def remove(name: str) -> list[str]:
+    """Deletes the files of a model that `add` made.
+
+    Returns:
+        their paths.
+
+    Raises:
+        BadInput: no such model.
+        MissingModel: nothing of it was added.
+    """
+    if name not in MODELS:
+        raise BadInput(f"There is no model '{name}'.", f"One of: {', '.join(MODELS)}.", "no_such_model")
+    gone = []
+    for note in notes():
+        if note["model"] == name:
+            path = Path(note["path"])
+            path.unlink(missing_ok=True)
+            path.with_name(path.name + NOTE).unlink(missing_ok=True)
+            if path.parent != models.user_folder() and not any(path.parent.iterdir()):
+                path.parent.rmdir()
+            gone.append(str(path))
+    if not gone:
+        there = models.find(name) if models.there(name) else None
+        raise MissingModel(
+            f"No file of '{name}' was added with 'smplit models add'.",
+            ("It belongs to SMPLit itself." if MODELS[name].shipped else f"'{there}' was put there by hand: delete it yourself.") if there
+            else "There is nothing to remove.", "not_added",
+        )
+    return gone
+
+
+def _check(path: Path) -> None:
+    remedy = "Check the path."
+    if not path.exists():
+        raise BadInput(f"'{path}' is not there.", remedy, "no_such_file")
+    if not (path.is_file() or path.is_dir()):
+        raise BadInput(f"'{path}' is neither a file nor a folder.", remedy, "no_such_file")
+    if not os.access(path, os.R_OK):
+        raise BadInput(f"'{path}' cannot be read (no permission).", "Change its permissions or copy it.", "no_permission")
+    if path.is_file() and path.stat().st_size > _MOST_BYTES:
+        raise BadInput(f"'{path}' is larger than any model ({path.stat().st_size / _GIB:.0f} GiB).", remedy, "too_large")
+
+
+def _bytes_of(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _ask_child(paths: list[Path], scratch: Path) -> dict:
+    """Runs `child` and reads its report.
+
+    Raises:
+        BadInput, NoSpace: it refused, crashed, or took too long.
+    """
+    seconds = _SECONDS + _SECONDS_PER_GIB * sum(_bytes_of(path) for path in paths) / _GIB
+    environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    environment |= {"TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch), "OMP_NUM_THREADS": "1"}
+    hidden = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
+    with (scratch / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-m", "smplit.models.child", str(scratch), *map(str, paths)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env=environment, cwd=scratch, **hidden,
+        )
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired as error:
+            raise BadInput(f"Looking at the file took longer than {seconds:.0f} s.", "Copy it to a faster disk, and add it again.", "slow") from error
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    report = scratch / REPORT
+    if code != 0 or not report.is_file() or report.stat().st_size > _MOST_REPORT:
+        tail = (scratch / "log").read_text("utf-8", "replace").strip().splitlines()[-1:]
+        raise BadInput(f"The file could not be looked at: its reader ended with {code} ({' '.join(tail)[:200] or 'no message'}).",
+                       "Download the file again.", "reader_died")
+    told = json.loads(report.read_text("utf-8"))
+    if error := told.get("error"):
+        kind = NoSpace if error["code"] == NoSpace.default_code else BadInput
+        raise kind(error["message"], error["remedy"], error["code"])
+    return told
+
+
+def _file(found: dict, scratch: Path, target: Path) -> dict:
+    """Moves one converted file to its place and writes its note."""
+    source, entry = scratch / Path(found["file"]).name, MODELS[found["model"]]
+    relative = Path(found["relative"])
+    if not any(relative.match(path) for path in entry.paths) or not source.is_file() or source.is_symlink():
+        raise SmplitError(f"The reader of '{found['source']}' gave an answer that cannot be.", "Please report it.")
+    path = target / relative
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with source.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    note = {
+        "model": found["model"], "title": found["title"], "file": path.name, "build": found["build"], "source": found["source"],
+        "source_sha256": found["source_sha256"], "sha256": digest, "size": source.stat().st_size, "notes": found["notes"],
+        "added": time.strftime("%Y-%m-%d"), "smplit": smplit.__version__,
+    }
+    os.replace(source, path)
+    with whole_file(path.with_name(path.name + NOTE)) as temporary:
+        temporary.write_text(json.dumps(note, indent=1, ensure_ascii=False), "utf-8")
+    return {key: note[key] for key in ("model", "title", "build", "source", "size", "notes")} | {"path": str(path), "enables": entry.enables}

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The process that opens strangers' files: `python -I -m smplit.models.child FOLDER FILE...`, started by `adding`.
+
+It recognises each file by its content and writes what is kept of it into FOLDER, with `report.json`: {"found": [...],
+"skipped": [...]} or {"error": {...}}. It may write nowhere else, and knows nothing of the user's model files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from smplit.errors import BadInput, NoSpace
+from smplit.models import archives, bodies, contents, networks
+from smplit.models.registry import MODELS
+from smplit.models.safetensors_file import write_safetensors
+
+REPORT = "report.json"
+_PASSED_OVER = {"other_model", "not_a_model", "shipped_model", "empty_file"}  # what a download may hold besides the model
+_ONNX_NAMES = {133: "_wholebody", 26: "_26"}
+
+
+@dataclass
+class Found:
+    """One converted model. `file` lies in FOLDER and goes to `relative` among the model files."""
+
+    model: str
+    title: str
+    file: str
+    relative: str
+    source: str
+    source_sha256: str
+    build: str
+    notes: list[str] = field(default_factory=list)
+
+
+class _Finder:
+    """Goes through files and collects what they are; MANO's hands wait for each other."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.found: dict[str, Found] = {}
+        self.skipped: list[str] = []
+        self._hands: dict[str, bodies.Arrays] = {}
+        self._hand_sources: dict[str, tuple[str, str]] = {}
+
+    def take(self, label: str, path: Path) -> None:
+        """One file that is not an archive."""
+        kind = contents.kind_of(path)
+        if kind == contents.ZIP:
+            raise BadInput("The file is a zip in a zip or folder.", "Unpack it, or add it by itself.", "not_a_model")
+        if kind == contents.ONNX:  # alone in the folder: an export that needs files beside it is found out
+            alone = self.folder / "alone.onnx"
+            shutil.copyfile(path, alone)
+            path = alone
+        content = contents.open_file(path, bodies.WANTED)
+        digest = _sha256(path)
+        if content.kind == contents.ONNX:
+            self._take_graph(label, digest, content, path)
+        elif content.tensors or content.kind in (contents.TORCH, contents.SAFETENSORS):
+            self._take_network(label, digest, networks.recognise(content.tensors, content.about, label))
+        else:
+            self._take_arrays(label, digest, bodies.recognise(content.arrays), label)
+
+    def finish(self) -> None:
+        """Joins the hands.
+
+        Raises:
+            BadInput: one hand alone and nothing else, or nothing at all.
+        """
+        if self._hands:
+            label, digest = next(iter(self._hand_sources.values()))
+            try:
+                self._write_arrays(label, digest, bodies.both_hands(self._hands))
+            except BadInput as error:
+                if not self.found:
+                    raise
+                self.skipped.append(str(error))
+        if not self.found:
+            raise BadInput(
+                "There is no model in it that SMPLit uses." + (f" {' '.join(self.skipped[:3])}" if self.skipped else ""),
+                "'smplit models list' tells the files that are used.", "other_model",
+            )
+
+    def _take_network(self, label: str, digest: str, network: networks.Network) -> None:
+        target = self._target(network.model, ".safetensors")
+        notes = {"format": "smplit-converted-1", "model": network.model, "source_sha256": digest}
+        write_safetensors(target, networks.plain(network.tensors, network.title), network.tensors, notes)
+        self._add(network.model, network.title, target, network.relative, label, digest, list(network.notes))
+
+    def _take_arrays(self, label: str, digest: str, found: bodies.Arrays, name: str) -> None:
+        if found.model in ("smplx", "smpl", "flame") and archives.is_gendered(name):
+            raise BadInput(f"The file is {found.title}, by its name of a woman or a man; SMPLit uses the neutral body.",
+                           "Add the neutral file.", "other_model")
+        if found.side:
+            if found.side in self._hands and self._hand_sources[found.side][1] != digest:
+                raise BadInput(f"Two files are MANO's {found.side} hand.", "Add one left and one right hand.", "half_mano")
+            self._hands[found.side], self._hand_sources[found.side] = found, (label, digest)
+            return
+        self._write_arrays(label, digest, found)
+
+    def _write_arrays(self, label: str, digest: str, found: bodies.Arrays) -> None:
+        target = self._target(found.model, ".npz")
+        with target.open("wb") as file:
+            np.savez(file, **found.arrays)
+        self._add(found.model, found.title, target, "", label, digest, [])
+
+    def _take_graph(self, label: str, digest: str, content: contents.Content, path: Path) -> None:
+        graph = content.graph
+        target = self._target(graph.model, ".onnx")
+        path.replace(target)
+        relative = f"landmarks/{graph.model}{_ONNX_NAMES.get(graph.points, '') if graph.model != 'rtmw' else ''}.onnx"
+        self._add(graph.model, graph.title, target, relative, label, digest, [])
+
+    def _target(self, model: str, suffix: str) -> Path:
+        return self.folder / f"{len(self.found)}-{model}{suffix}"
+
+    def _add(self, model: str, title: str, target: Path, relative: str, label: str, digest: str, notes: list[str]) -> None:
+        entry = MODELS[model]
+        build = dict(entry.builds).get(digest, "unknown build")
+        if model in self.found:  # the first one is the better one, see `archives.candidates`
+            target.unlink()
+            self.skipped.append(f"'{label}' is {title} too; '{self.found[model].source}' was taken.")
+            return
+        self.found[model] = Found(model, title, target.name, relative or entry.paths[0], label, digest, build, notes)
+
+
+def _sources(path: Path, scratch: Path) -> Iterator[tuple[str, Path, bool]]:
+    """(name for the user, file, whether it is one of many) of a file, a zip or a folder."""
+    if path.is_dir():
+        yield from ((label, file, True) for label, file in archives.files_below(path))
+    elif contents.kind_of(path) == contents.ZIP:
+        yield from ((label, file, True) for label, file in archives.members(path, scratch))
+    else:
+        yield path.name, path, False
+
+
+def examine(paths: list[Path], folder: Path) -> dict:
+    """The report on files, zips and folders; converted models are in `folder` afterwards."""
+    finder = _Finder(folder)
+    label = ""
+    try:
+        for path in paths:
+            label = path.name
+            for label, file, one_of_many in _sources(path, folder):
+                try:
+                    finder.take(label, file)
+                except BadInput as error:
+                    if not one_of_many or error.code not in _PASSED_OVER:
+                        raise
+                    finder.skipped.append(f"'{label}': {error.message}")
+            label = path.name
+        finder.finish()
+    except BadInput as error:
+        return {"error": {"message": f"'{label}' was refused. {error.message}", "remedy": error.remedy, "code": error.code}}
+    return {"found": [asdict(found) for found in finder.found.values()], "skipped": finder.skipped}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def main(arguments: list[str]) -> int:
+    """Confines itself, examines, and reports."""
+    sys.dont_write_bytecode = True  # what is imported from now on may not be written beside its source
+    import torch
+
+    from smplit.models import guard
+
+    folder, paths = Path(arguments[0]), [Path(argument) for argument in arguments[1:]]
+    torch.set_num_threads(1)
+    guard.limit(sum(_size(path) for path in paths))
+    guard.confine(folder)
+    try:
+        report = examine(paths, folder)
+    except OSError as error:
+        kind = NoSpace if error.errno == 28 else BadInput
+        report = {"error": {"message": f"The file cannot be read ({error.strerror or error}).", "remedy": "Check its permissions and the disk.",
+                            "code": kind.default_code}}
+    except (MemoryError, guard.Forbidden) as error:
+        reason = "it would take too much memory" if isinstance(error, MemoryError) else f"it tried to do more than be read ({error})"
+        remedy = "Use the file as its authors published it."
+        report = {"error": {"message": f"The file was refused: {reason}.", "remedy": remedy, "code": BadInput.default_code}}
+    (folder / REPORT).write_text(json.dumps(report), "utf-8")
+    return 0
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return max((file.stat().st_size for _, file in archives.files_below(path)), default=0)
+    return path.stat().st_size
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A quick look at a file that lies where a model should: only names and sizes are read, so that a list of all models is quick.
+
+No torch: the server asks too. Nothing is unpickled; the names in a torch file are read from the pickle's text.
+"""
+
+from __future__ import annotations
+
+import json
+import pickletools
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from smplit.errors import BadInput
+from smplit.models import bodies, contents, networks
+from smplit.models.registry import ModelFile
+
+_MOST_PICKLE = 64 << 20
+_NETWORKS = {"hmr2a": "hmr2", "hmr2b": "hmr2", "wham_published": "wham", "acr": "acr", "smirk": "smirk", "vposer": "vposer"}
+
+
+def problem_of(entry: ModelFile, path: Path) -> str:
+    """What is wrong with a file that the user put in a model's place; empty where nothing can be seen."""
+    try:
+        kind = contents.kind_of(path)
+        if entry.name in _NETWORKS:
+            return _network_problem(_NETWORKS[entry.name], path, kind)
+        if path.suffix == ".npz":
+            return _arrays_problem("smplx" if entry.name == "body" else entry.name, path) if kind == contents.NPZ else "it is no npz file"
+        if path.suffix == ".onnx":
+            return _graph_problem(entry.name, path)
+    except BadInput as error:
+        return error.message
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        return f"it cannot be read ({error})"
+    return ""
+
+
+def _network_problem(key: str, path: Path, kind: str) -> str:
+    if kind not in (contents.SAFETENSORS, contents.TORCH):
+        return "it is no checkpoint"
+    known = networks.KINDS[key]
+    names = _names_in_header(path) if kind == contents.SAFETENSORS else _names_in_pickle(path)
+    if names is None:
+        return ""
+    bare = {name.removeprefix(prefix) for name in names for prefix in ("", *known.prefixes)}
+    return "" if all(sign in bare for sign in known.signs) else f"it is not {known.title}"
+
+
+def _names_in_header(path: Path) -> set[str]:
+    with path.open("rb") as file:
+        return set(json.loads(file.read(int.from_bytes(file.read(8), "little"))))
+
+
+def _names_in_pickle(path: Path) -> set[str] | None:
+    """All texts in a torch file's pickle; None where it is of torch's old format or too big for a quick look."""
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        entry = next(entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl"))
+        if entry.file_size > _MOST_PICKLE:
+            return None
+        return {argument for _, argument, _ in pickletools.genops(archive.read(entry)) if isinstance(argument, str)}
+
+
+def _arrays_problem(model: str, path: Path) -> str:
+    with zipfile.ZipFile(path) as archive:
+        names = {name.removesuffix(".npy") for name in archive.namelist()}
+        if model == "mano":
+            return "" if {"left_hands_mean", "right_hands_mean"} <= names else "it is not MANO as 'smplit models add' writes it"
+        weights = None
+        if "weights.npy" in names or "weights" in names:
+            with archive.open("weights.npy") as stream:
+                version = np.lib.format.read_magic(stream)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                weights = read(stream)[0]
+    body = bodies.of_size(names, weights)
+    if body is None or body.model != model:
+        return f"it is {body.title}" if body else "it holds other arrays"
+    missing = [name for name in body.shapes if name not in names]
+    return f"it lacks {', '.join(missing)}" if missing else ""
+
+
+def _graph_problem(model: str, path: Path) -> str:
+    from smplit.mocap.keypoints.onnx_kinds import kind_of
+
+    kind = kind_of(path)
+    return "" if kind.model == model else f"it is {kind.title}"
