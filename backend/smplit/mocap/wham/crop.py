@@ -31,5 +31,10 @@ def person_crop(image: np.ndarray, box: np.ndarray) -> torch.Tensor:
         (x0, y0), (x1, y1) = inside_low - low, inside_high - low
         cut[y0:y1, x0:x1] = image[inside_low[1] : inside_high[1], inside_low[0] : inside_high[0]]
     pixels = torch.from_numpy(cut).permute(2, 0, 1)[None]
-    pixels = torch.nn.functional.interpolate(pixels, (SIDE, SIDE), mode="bilinear", align_corners=False)[0] / 255.0
-    return (pixels - torch.tensor(_MEAN)[:, None, None]) / torch.tensor(_DEVIATION)[:, None, None]
+    pixels = torch.nn.functional.interpolate(pixels, (SIDE, SIDE), mode="bilinear", align_corners=False)[0]
+    return normalised(pixels)
+
+
+def normalised(pixels: torch.Tensor) -> torch.Tensor:
+    """(3,H,W) RGB, 0..255 -> the same with ImageNet's mean 0 and deviation 1."""
+    return (pixels / 255.0 - torch.tensor(_MEAN)[:, None, None]) / torch.tensor(_DEVIATION)[:, None, None]

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One person's bodies of single frames -> a motion, with how sure it is of every joint.
+
+HMR2 knows no time: it trembles, and now and then takes the left side for the right one or the front for the back. Rotations
+are smoothed as rotations, frames that contradict their neighbours count little, and what the 2D landmarks do not
+show, or show somewhere else, is said to be unsure.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.ndimage import maximum_filter1d
+
+from smplit.body.kinematics import joint_transforms
+from smplit.body.model import BodyModel
+from smplit.errors import BadInput
+from smplit.mocap.fit.body_fit import landmark_trust
+from smplit.mocap.fit.initial import initial_translation, towards_person
+from smplit.mocap.fit.points import BLAZEPOSE_NAMES, body_points
+from smplit.mocap.hmr2.camera import REST_PELVIS, place_in_picture
+from smplit.mocap.hmr2.estimate import Hmr2Output
+from smplit.mocap.lifter.estimate import LiftedBody
+from smplit.mocap.observations import CameraMotion, PersonLandmarks
+from smplit.mocap.smoothing import outlier_weights, smooth_curves, smooth_rotations
+from smplit.motion import BODY_JOINTS, PARENTS
+
+_JOINTS = len(BODY_JOINTS)
+_POSE_CUTOFF, _RAY_CUTOFF, _DISTANCE_CUTOFF = 5.0, 5.0, 1.5  # Hz; the distance comes from the apparent size, which trembles most
+_NEIGHBOURS = 0.12  # s before and after, whose most typical pose a frame is compared with
+_OFF, _WRONG = 0.35, 1.2  # rad from it: a frame counts half; it is another body and does not count
+_OFF_SIZE = 0.08  # of the distance, likewise
+_SPREAD = (0.045, 0.075)  # m across and along the view: published mean errors (Goel et al. 2023, table 1: PA-MPJPE 44 to 54 mm)
+_UNSEEN = 0.35  # m, of a joint that no landmark shows
+_FORGOTTEN = 0.3  # s from the nearest frame that was asked, after which an answer says little
+_LEG_SEEN, _LEG_REMEMBERED = 0.1, 1.0  # trust of a leg's best landmark, and s after which an unseen leg is let go to rest
+_TO_REST = 0.5  # s
+# Whether a joint is seen, and whether its rotation is: landmarks of it, and of what it carries.
+_PLACED_BY = {
+    "hip": ("hip",), "knee": ("knee",), "ankle": ("ankle",), "foot": ("foot_index", "heel"), "collar": ("shoulder",), "shoulder": ("shoulder",),
+    "elbow": ("elbow",), "wrist": ("wrist",),
+}
+_TRUNK = {
+    "pelvis": ("left_hip", "right_hip"), "spine1": ("left_hip", "right_hip"), "spine2": ("left_shoulder", "right_shoulder"),
+    "spine3": ("left_shoulder", "right_shoulder"), "neck": ("left_shoulder", "right_shoulder"), "head": ("nose", "left_ear", "right_ear"),
+}
+_LEG = ("hip", "knee", "ankle", "foot")
+_PIECE = 500  # frames that are compared with their neighbours at once
+
+
+def steady_body(
+    output: Hmr2Output, boxes: np.ndarray, landmarks: PersonLandmarks, camera: CameraMotion, times: np.ndarray, body: BodyModel
+) -> LiftedBody:
+    """N frames of one person.
+
+    Args:
+        output: of N frames, NaN where the network was not asked.
+        boxes: (N,3) centre px and side by 200, that were cropped, in either way; of a picture without lens distortion, as the landmarks.
+        landmarks, camera: of the same frames; times: (N,) s, increasing; body: the body that is fitted afterwards.
+
+    Returns:
+        The shape is left out: SMPL's numbers mean another person on another body. Legs that nobody sees hang at rest.
+
+    Raises:
+        BadInput: the network was asked in no frame, or never gave an answer.
+    """
+    asked = np.isfinite(output.rotations).all((1, 2, 3)) & np.isfinite(output.cam).all(1) & np.isfinite(boxes).all(1) & (output.cam[:, 0] > 0)
+    if not asked.any():
+        raise BadInput("HMR2 has no body in any frame of the person.", "Choose another person or another part of the video.", "no_body")
+    times = np.asarray(times, np.float64)
+    rotations = _in_steady_axes(output.rotations[:, :_JOINTS], boxes, camera, asked)
+    trust = landmark_trust(landmarks, camera.K)
+    sure = _consistency(rotations, asked, times)
+    smooth = _smoothed(rotations, sure * (0.15 + 0.85 * _seen_rotations(trust)), times, _resting(trust, times))
+    smooth[:, 0] = camera.rotation @ smooth[:, 0]
+    pelvis = _smoothed_place(output.cam, boxes, camera, asked, times)
+    spread = _spread(_misfit(smooth, landmarks, trust, camera, body), _seen_joints(trust), asked, times)
+    return LiftedBody(smooth, pelvis, np.zeros(10, np.float32), spread)
+
+
+def _in_steady_axes(rotations: np.ndarray, boxes: np.ndarray, camera: CameraMotion, asked: np.ndarray) -> np.ndarray:
+    """(N,22,3,3) with the root in the axes of the shot's first camera; identity where nothing was asked.
+
+    A crop shows everybody as if straight ahead. Somebody at the picture's edge is seen along a slanting ray, and turned with it.
+    """
+    found = np.broadcast_to(np.eye(3), rotations.shape).copy()
+    found[asked] = rotations[asked]
+    centres = np.where(asked[:, None], boxes[:, :2], camera.K[:2, 2])
+    to_first = camera.rotation.transpose(0, 2, 1) @ towards_person(np.concatenate([centres, centres], 1), camera.K)
+    found[:, 0] = to_first @ found[:, 0]
+    return found
+
+
+def _consistency(rotations: np.ndarray, asked: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(N,22) 0..1: how near every rotation is to the most typical one of its neighbours in time; 0 where it was not asked, or is another one.
+
+    A limb that moves on is its neighbours' middle, however fast. When the root is another one, so is the rest of that body.
+    """
+    rows = np.flatnonzero(asked)
+    known = rotations[rows]
+    step = np.median(np.diff(times[rows])) if len(rows) > 1 else 1.0
+    reach = int(np.clip(round(_NEIGHBOURS / max(step, 1e-4)), 2, 12))
+    pieces = range(0, len(rows), _PIECE)
+    off = np.concatenate([_from_typical(known, np.arange(first, min(first + _PIECE, len(rows))), reach) for first in pieces])  # (M,22) rad
+    weights = np.stack([outlier_weights(off[:, [joint]], np.zeros((len(off), 1)), _OFF) for joint in range(_JOINTS)], 1)
+    weights[off > _WRONG] = 0.0
+    weights[off[:, 0] > _WRONG] = 0.0
+    found = np.zeros((len(rotations), _JOINTS))
+    found[rows] = weights
+    return found
+
+
+def _from_typical(rotations: np.ndarray, rows: np.ndarray, reach: int) -> np.ndarray:
+    """Of some rows of (M,22,3,3): the angle to the one of `reach` neighbours on either side that is nearest to them all, (rows,22) rad."""
+    near = np.clip(rows[:, None] + np.arange(-reach, reach + 1), 0, len(rotations) - 1)  # at the ends the outermost frame counts more
+    window = rotations[near]  # (rows,W,22,3,3)
+    traces = np.einsum("mwjab,mvjab->mwvj", window, window, optimize=True)
+    angles = np.arccos(np.clip((traces - 1.0) / 2.0, -1.0, 1.0))
+    typical = angles.sum(2).argmin(1)  # (rows,22)
+    return np.take_along_axis(angles[:, reach], typical[:, None], 1)[:, 0]
+
+
+def _smoothed(rotations: np.ndarray, confidence: np.ndarray, times: np.ndarray, resting: np.ndarray) -> np.ndarray:
+    """(N,22,3,3); joints of `resting` (N,22) bool go to rest in those frames."""
+    rest = np.broadcast_to(np.eye(3), (len(times), 3, 3))
+    smooth = np.empty(rotations.shape)
+    for joint in range(_JOINTS):
+        free = ~resting[:, joint]
+        weights = np.where(free, confidence[:, joint], 0.0)
+        goes_to_rest = rest if resting[:, joint].any() else None
+        smooth[:, joint] = smooth_rotations(rotations[:, joint], weights, times, _POSE_CUTOFF, goes_to_rest, _TO_REST)
+    return smooth
+
+
+def _smoothed_place(cam: np.ndarray, boxes: np.ndarray, camera: CameraMotion, asked: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(N,3) m of the pelvis in the camera's axes: where it is seen is well known and may move fast, how far away it is is not."""
+    place = np.tile([0.0, 0.0, 1.0], (len(cam), 1))
+    place[asked] = place_in_picture(cam[asked].astype(np.float64), boxes[asked].astype(np.float64), camera.K) + REST_PELVIS
+    steady = np.einsum("nji,nj->ni", camera.rotation, place)  # in the first camera's axes, in which a turning camera does not shake
+    distance = np.linalg.norm(steady, axis=1, keepdims=True)
+    log = np.log(distance)
+    first = smooth_curves(log, asked, times, _DISTANCE_CUTOFF)
+    sure = asked * outlier_weights(log, first, _OFF_SIZE)
+    far = np.exp(smooth_curves(log, sure, times, _DISTANCE_CUTOFF))
+    ray = smooth_curves(steady / distance, sure, times, _RAY_CUTOFF)
+    return np.einsum("nij,nj->ni", camera.rotation, ray / np.linalg.norm(ray, axis=1, keepdims=True) * far)
+
+
+def _best(trust: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    return trust[:, [BLAZEPOSE_NAMES.index(name) for name in names]].max(1)
+
+
+def _seen_joints(trust: np.ndarray) -> np.ndarray:
+    """(N,33) landmarks' trust -> (N,22): how well it is seen where a joint is."""
+    found = np.empty((len(trust), _JOINTS))
+    for index, joint in enumerate(BODY_JOINTS):
+        side, _, part = joint.partition("_")
+        names = _TRUNK.get(joint) or tuple(f"{side}_{name}" for name in _PLACED_BY[part])
+        found[:, index] = _best(trust, names)
+    return found
+
+
+def _seen_rotations(trust: np.ndarray) -> np.ndarray:
+    """(N,22): how well it is seen where a joint points, which is where the joints are that it carries; hands by the fingers."""
+    seen = _seen_joints(trust)
+    found = seen.copy()
+    for joint in range(1, _JOINTS):
+        carried = [child for child in range(_JOINTS) if PARENTS[child] == joint]
+        if carried:
+            found[:, joint] = seen[:, carried].max(1)
+    for side in ("left", "right"):
+        found[:, BODY_JOINTS.index(f"{side}_wrist")] = _best(trust, (f"{side}_index", f"{side}_pinky"))
+    return found
+
+
+def _resting(trust: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(N,22) bool: joints of a leg of which nothing below the hip was seen for a while, nor will be."""
+    resting = np.zeros((len(trust), _JOINTS), bool)
+    step = np.median(np.diff(times)) if len(times) > 1 else 1.0
+    reach = int(min(_LEG_REMEMBERED / max(step, 1e-4), len(times)))
+    for side in ("left", "right"):
+        best = _best(trust, tuple(f"{side}_{name}" for name in ("knee", "ankle", "heel", "foot_index")))
+        hidden = maximum_filter1d(best, 2 * reach + 1, mode="nearest") < _LEG_SEEN
+        resting[:, [BODY_JOINTS.index(f"{side}_{name}") for name in _LEG]] = hidden[:, None]
+    return resting
+
+
+def _misfit(rotations: np.ndarray, landmarks: PersonLandmarks, trust: np.ndarray, camera: CameraMotion, body: BodyModel) -> np.ndarray:
+    """(N,22) m: how far from its landmark a joint lies across the view, once the body stands where it fits the picture best."""
+    rest = body.rest_joints().cpu()
+    points = body_points(body, torch.zeros(10, device=rest.device))
+    turns, joints = joint_transforms(torch.as_tensor(rotations, dtype=torch.float32), rest[:_JOINTS])
+    places = points.positions(turns, joints)
+    used = points.landmarks
+    pixels, weights = torch.as_tensor(landmarks.body[:, used], dtype=torch.float32), torch.as_tensor(trust[:, used], dtype=torch.float32)
+    K = torch.as_tensor(camera.K, dtype=torch.float32)
+    placed = places + initial_translation(places, pixels, weights * points.trust, K)[:, None]
+    shown = placed[..., :2] / placed[..., 2:].clamp(min=0.1) * K.diagonal()[:2] + K[:2, 2]
+    off = (shown - pixels).norm(dim=-1) / K[0, 0] * placed[..., 2].clamp(min=0.1)
+    off = (off * weights).numpy()
+    found = np.zeros((len(rotations), _JOINTS))
+    for column, joint in enumerate(points.joints):
+        found[:, joint] = np.maximum(found[:, joint], off[:, column])
+    return found
+
+
+def _spread(misfit: np.ndarray, seen: np.ndarray, asked: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(N,22,2) m across and along the view."""
+    gap = np.abs(times[:, None] - times[asked]).min(1)
+    known = seen * np.exp(-((gap / _FORGOTTEN) ** 2))[:, None]
+    doubt = misfit**2 + (1.0 - known) * _UNSEEN**2
+    return np.sqrt(np.array(_SPREAD) ** 2 + doubt[..., None])
