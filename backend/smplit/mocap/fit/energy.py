@@ -96,6 +96,11 @@ def bone_directions(points: Tensor, pairs: Tensor, directions: Tensor, weights: 
     return (weights * robust(squared, outlier)).sum()
 
 
+def steps(values: Tensor) -> Tensor:
+    """Half the squared steps from frame to frame of (T,...), as SLAHMR smooths joints (Ye et al. 2023)."""
+    return 0.5 * (values[1:] - values[:-1]).square().sum()
+
+
 def second_difference(values: Tensor, times: Tensor) -> Tensor:
     """(T,...) over (T,) s -> (T-2,...) per s2, for uneven times too."""
     step = (times[1:] - times[:-1]).clamp(min=1e-3).reshape(-1, *([1] * (values.dim() - 1)))
