@@ -42,6 +42,4 @@ if __name__ == "__main__":
     with np.load(SHARED / "toy_body.npz") as archive:
         wanted = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "J_regressor_wham", "J_regressor_feet")
         arrays = {name: archive[name] for name in wanted}
-    used = np.any(np.concatenate([arrays["J_regressor_wham"], arrays["J_regressor_feet"]]) != 0, 0)
-    arrays["posedirs"] = np.where(used[:, None, None], arrays["posedirs"], np.float32(0))  # others only show in whole vertices
     np.savez_compressed(CUT / "wham_body.npz", **arrays)
