@@ -170,13 +170,11 @@ def _sha256(path: Path) -> str:
 
 def main(arguments: list[str]) -> int:
     """Confines itself, examines, and reports."""
-    sys.dont_write_bytecode = True  # what is imported from now on may not be written beside its source
-    import torch
-
     from smplit.models import guard
 
     folder, paths = Path(arguments[0]), [Path(argument) for argument in arguments[1:]]
-    torch.set_num_threads(1)
+    _import_readers(paths)
+    sys.dont_write_bytecode = True  # it may not be written beside its source any more
     guard.limit(sum(_size(path) for path in paths))
     guard.confine(folder)
     try:
@@ -191,6 +189,22 @@ def main(arguments: list[str]) -> int:
         report = {"error": {"message": f"The file was refused: {reason}.", "remedy": remedy, "code": BadInput.default_code}}
     (folder / REPORT).write_text(json.dumps(report), "utf-8")
     return 0
+
+
+def _import_readers(paths: list[Path]) -> None:
+    """Those libraries that load others of the system, which is forbidden later; they take seconds, so only where they are needed."""
+    kinds = set()
+    for path in paths:
+        try:
+            kinds.add(contents.ZIP if path.is_dir() else contents.kind_of(path))
+        except (BadInput, OSError):  # said again, and told, when its turn comes
+            continue
+    if kinds & {contents.TORCH, contents.SAFETENSORS, contents.ZIP}:
+        import torch
+
+        torch.set_num_threads(1)
+    if kinds & {contents.ONNX, contents.ZIP}:
+        import onnxruntime  # noqa: F401
 
 
 def _size(path: Path) -> int:

@@ -38,21 +38,10 @@ KINDS = {
 
 
 def models() -> list[dict]:
-    """What `smplit.models` finds, without the checksums, which take long on big files."""
-    from smplit.errors import MissingModel
-    from smplit.models import MODELS, find
+    """The rows of `smplit models list`, without the checksums, which take long on big files."""
+    from smplit.models import states
 
-    rows = []
-    for name, entry in MODELS.items():
-        try:
-            path = str(find(name))
-        except MissingModel:
-            path = None
-        rows.append({
-            "name": name, "state": "found" if path else "missing", "path": path, "enables": entry.enables,
-            "licence": entry.licence, "source": entry.source,
-        })
-    return rows
+    return states(hashes=False)
 
 
 def warm_up(device: str) -> str:
