@@ -26,7 +26,7 @@ FRAMES = 24
 class Reader:
     """A network that reads the frame's number out of crops, in batches of three."""
 
-    name, slots, batch = "reader", 2, 3
+    name, slots, batch, seconds = "reader", 2, 3, 0.0
 
     def __init__(self, wanted=lambda landmarks: True, rows=lambda row: True):
         self.wanted, self.rows, self.sizes = wanted, rows, []
@@ -72,10 +72,10 @@ def test_each_row_is_answered_from_its_own_frame(clip):
     assert [len(people) for people in found] == [1, 2]
     for shot, people in zip(shots, found, strict=True):
         for landmarks, answers in zip(shot.people, people, strict=True):
-            numbers = answers["reader"]["number"]
+            numbers = answers["reader"].answers["number"]
             np.testing.assert_array_equal(numbers[:, 1], landmarks.first + np.arange(len(landmarks)))
             assert np.isnan(numbers[:, 0]).all()  # a slot that was not used
-            assert answers["reader"]["both"].shape == (len(landmarks), 2, 2)
+            assert answers["reader"].answers["both"].shape == (len(landmarks), 2, 2)
     assert max(network.sizes) == 3 and sum(network.sizes) == 6 + 14 + 5
 
 
@@ -83,7 +83,7 @@ def test_who_or_what_is_not_asked_about_stays_nan(clip):
     path, shots = clip
     found = look_again(path, shots, [Reader(lambda person: person.person == 2, lambda row: row % 2 == 0)], None, Reporter())
     assert found[0][0] == {} and found[1][1] == {}
-    known = np.isfinite(found[1][0]["reader"]["number"][:, 1])
+    known = np.isfinite(found[1][0]["reader"].answers["number"][:, 1])
     np.testing.assert_array_equal(known, np.arange(14) % 2 == 0)
 
 
@@ -96,7 +96,7 @@ def test_a_part_of_a_video_is_counted_from_its_start(clip, write_video):  # noqa
     path, shots = clip
     shots = [ShotObservations(0, np.arange(5) / 25.0 + 0.4, shots[0].camera.part(slice(0, 5)), [_person(1, 1, 4)])]
     found = look_again(path, shots, [Reader()], "0.4:0.6", Reporter())
-    np.testing.assert_array_equal(found[0][0]["reader"]["number"][:, 1], [11, 12, 13, 14])
+    np.testing.assert_array_equal(found[0][0]["reader"].answers["number"][:, 1], [11, 12, 13, 14])
 
 
 def test_progress_ends_full_and_can_be_cancelled(clip):
@@ -123,3 +123,20 @@ def test_a_video_that_became_shorter_is_named(clip, write_video):  # noqa: F811
     path = write_video("short.mp4", [numbered(index) for index in range(12)], np.arange(12) / 25.0)
     with pytest.raises(BadInput, match="12 frames at the second look, and 24"):
         look_again(path, shots, [Reader()], None, Reporter())
+
+
+def test_a_long_wait_is_told_beforehand_and_a_short_one_is_not(clip):
+    path, shots = clip
+    told = []
+
+    class Listener(Reporter):
+        def warn(self, text):
+            told.append(text)
+
+    network = Reader()
+    network.seconds = 2.0  # 25 pictures
+    look_again(path, shots, [network], None, Listener())
+    assert told == []
+    network.seconds = 5.0
+    look_again(path, shots, [network], None, Listener())
+    assert len(told) == 1 and "reader" in told[0] and "25 pictures" in told[0] and "2 min" in told[0] and "--range" in told[0]

@@ -1,32 +1,73 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who says what hands and face do: the landmarks, or published networks with the landmarks where those are silent."""
+"""Who says what hands and face do: the landmarks, or published networks with the landmarks where those are silent.
+
+Both answer with the fit and with whose word it is, in numbers of `sources.SOURCES`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from smplit.body.model import BodyModel
 from smplit.mocap.face.landmark_fit import FaceFit, fit_face
 from smplit.mocap.hands.landmark_fit import HandFit, fit_hands
-from smplit.mocap.image_pass import Answers
-from smplit.mocap.lifter.estimate import LiftedBody
-from smplit.mocap.observations import PersonLandmarks
+from smplit.mocap.image_pass import Looked
+from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.sources import codes
 from smplit.progress import Reporter
 
-
-def find_hands(
-    name: str, landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: np.ndarray, answers: dict[str, Answers],
-    lifted: LiftedBody | None, reporter: Reporter,
-) -> tuple[HandFit, np.ndarray]:
-    """Both hands over N frames, and whose word that is: (N,2) numbers of `sources.SOURCES`."""
-    seen = fit_hands(landmarks, K, body, times)
-    return seen, codes(np.full((len(times), 2), "landmarks"))
+# (landmarks, camera, times, what networks say, everybody in the shot) -> hands and (N,2) sources.
+HandEstimator = Callable[[PersonLandmarks, CameraMotion, np.ndarray, dict[str, Looked], Sequence[PersonLandmarks]], tuple[HandFit, np.ndarray]]
+# (landmarks, camera, times, what networks say) -> face and (N,) sources.
+FaceEstimator = Callable[[PersonLandmarks, CameraMotion, np.ndarray, dict[str, Looked]], tuple[FaceFit, np.ndarray]]
 
 
-def find_face(
-    name: str, landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: np.ndarray, answers: dict[str, Answers]
-) -> tuple[FaceFit, np.ndarray]:
-    """The face over N frames, and whose word that is: (N,)."""
-    seen = fit_face(landmarks, K, body, times)
-    return seen, codes(np.full(len(times), "landmarks"))
+def load_hand_estimator(name: str, body: BodyModel, reporter: Reporter) -> HandEstimator | None:
+    """`name`: "landmarks", "acr", or "none" for no hands; `reporter` is told what a user should know of it."""
+    if name == "none":
+        return None
+    if name == "acr":
+        return _published_acr(body, reporter)
+
+    def estimate(landmarks, camera, times, looked, everybody) -> tuple[HandFit, np.ndarray]:
+        return fit_hands(landmarks, camera.K, body, times), codes(np.full((len(times), 2), "landmarks"))
+
+    return estimate
+
+
+def _published_acr(body: BodyModel, reporter: Reporter) -> HandEstimator:
+    from smplit.mocap.acr.flat_hand import mean_hands
+    from smplit.mocap.acr.identity import wrists_of_others
+    from smplit.mocap.acr.look import AcrLook
+    from smplit.mocap.acr.merge import HandSource, merge_hands
+    from smplit.mocap.acr.to_smplx import hands_of_answers
+
+    means, doubt = mean_hands(body)
+    if doubt:
+        reporter.warn(doubt)
+    names = np.array([{HandSource.NONE: "rest", HandSource.LANDMARKS: "landmarks", HandSource.ACR: "acr"}[source] for source in HandSource])
+
+    def estimate(landmarks, camera, times, looked, everybody) -> tuple[HandFit, np.ndarray]:
+        seen = fit_hands(landmarks, camera.K, body, times)
+        told = looked.get(AcrLook.name)
+        if told is None or not told.answers:
+            return seen, codes(np.full((len(times), 2), "landmarks"))
+        others = wrists_of_others(landmarks, everybody)
+        own = hands_of_answers(told.answers, told.plan, landmarks, camera.K, body, times, means, others, seen)
+        merged, source = merge_hands(own, seen, times)
+        return merged, codes(names[source])
+
+    return estimate
+
+
+def load_face_estimator(name: str, body: BodyModel) -> FaceEstimator | None:
+    """`name`: "landmarks", "smirk", or "none" for no face."""
+    if name == "none":
+        return None
+
+    def estimate(landmarks, camera, times, looked) -> tuple[FaceFit, np.ndarray]:
+        return fit_face(landmarks, camera.K, body, times), codes(np.full(len(times), "landmarks"))
+
+    return estimate

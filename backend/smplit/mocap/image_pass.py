@@ -8,6 +8,7 @@ decoding costs little beside such networks, and pictures need not be kept.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,15 +24,29 @@ from smplit.video.decode import VideoReader, parse_range
 from smplit.video.read_ahead import read_ahead
 
 STAGE = "closer look"
-Answers = dict[str, np.ndarray]  # (N,slots,...) of N frames of one person; NaN where the network was not asked
+_LONG = 60.0  # s from which a user is told beforehand
+
+
+@dataclass
+class Looked:
+    """What one network says of one person. `plan`: where it cut; `answers`: arrays (N,slots,...) of N frames, NaN where it was not asked."""
+
+    plan: Any
+    answers: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class ImageNetwork(Protocol):
-    """What looks at crops. `slots`: how many crops it may take of a person in one frame; `batch`: how many it is given at once."""
+    """What looks at crops.
+
+    Attributes:
+        slots: how many crops it may take of a person in one frame; batch: how many it is given at once.
+        seconds: about how long it takes for one on this machine; 0 where that need not be said.
+    """
 
     name: str
     slots: int
     batch: int
+    seconds: float
 
     def plan(self, landmarks: PersonLandmarks, camera: CameraMotion, times: np.ndarray) -> Any | None:
         """Where to cut in every frame of a person, (N,) or (N,slots) boxes of any kind; None: this person is not its business."""
@@ -39,14 +54,14 @@ class ImageNetwork(Protocol):
     def crops(self, image: np.ndarray, plan: Any, row: int) -> list[tuple[int, Tensor]]:
         """Slot and crop, of one frame (H,W,3) uint8 RGB; empty where there is nothing to see."""
 
-    def look(self, crops: Tensor) -> Answers:
+    def look(self, crops: Tensor) -> dict[str, np.ndarray]:
         """(B,...) crops -> arrays (B,...) by name."""
 
 
 def look_again(
     video: str | Path, shots: Sequence[ShotObservations], networks: Sequence[ImageNetwork], part: str | None, reporter: Reporter
-) -> list[list[dict[str, Answers]]]:
-    """What every network says of every person: by shot, by person in the order of `shots`, by the network's name.
+) -> list[list[dict[str, Looked]]]:
+    """What every network says of every person that is its business: by shot, by person in the order of `shots`, by the network's name.
 
     Args:
         shots: what `observe` found in the same part of the same video.
@@ -57,9 +72,9 @@ def look_again(
         Cancelled: through `reporter`.
     """
     people = [_Person(shot, number, landmarks, networks) for number, shot in enumerate(shots) for landmarks in shot.people]
-    if any(person.plans for person in people):
+    if any(person.looked for person in people):
         _look(Path(video), people, networks, part, reporter)
-    return [[person.answers for person in people if person.shot == number] for number in range(len(shots))]
+    return [[person.looked for person in people if person.shot == number] for number in range(len(shots))]
 
 
 class _Person:
@@ -71,11 +86,10 @@ class _Person:
         if shot.lens is not None and not shot.lens.straight:
             landmarks = landmarks.as_filmed(shot.lens)  # pictures are not straightened
         plans = {network.name: network.plan(landmarks, shot.camera.part(rows), shot.frame_times[rows]) for network in networks}
-        self.plans = {name: plan for name, plan in plans.items() if plan is not None}
-        self.answers: dict[str, Answers] = {}
+        self.looked = {name: Looked(plan) for name, plan in plans.items() if plan is not None}
 
     def keep(self, network: ImageNetwork, row: int, slot: int, answer: dict[str, np.ndarray]) -> None:
-        known = self.answers.setdefault(network.name, {})
+        known = self.looked[network.name].answers
         for name, value in answer.items():
             if name not in known:
                 known[name] = np.full((self.frames, network.slots, *value.shape), np.nan, np.float32)
@@ -91,7 +105,7 @@ class _Batch:
         self._whose: list[tuple[_Person, int, int]] = []
 
     def add(self, image: np.ndarray, person: _Person, row: int) -> None:
-        for slot, crop in self.network.crops(image, person.plans[self.network.name], row):
+        for slot, crop in self.network.crops(image, person.looked[self.network.name].plan, row):
             self._crops.append(crop)
             self._whose.append((person, row, slot))
             if len(self._crops) >= self.network.batch:
@@ -108,6 +122,7 @@ class _Batch:
 
 
 def _look(video: Path, people: list[_Person], networks: Sequence[ImageNetwork], part: str | None, reporter: Reporter) -> None:
+    _tell_time(people, networks, reporter)
     batches = [_Batch(network) for network in networks]
     begin, end = min(person.first for person in people), max(person.first + person.frames for person in people)
     seen = begin
@@ -119,7 +134,7 @@ def _look(video: Path, people: list[_Person], networks: Sequence[ImageNetwork], 
             for batch in batches:
                 for person in people:
                     row = frame.index - person.first
-                    if batch.network.name in person.plans and 0 <= row < person.frames:
+                    if batch.network.name in person.looked and 0 <= row < person.frames:
                         batch.add(frame.image, person, row)
             seen = max(seen, frame.index + 1)
             reporter.stage(STAGE, max(0, seen - begin), end - begin)
@@ -128,4 +143,14 @@ def _look(video: Path, people: list[_Person], networks: Sequence[ImageNetwork], 
     if seen < end:
         raise BadInput(
             f"'{video}' gave {seen} frames at the second look, and {end} at the first.", "Leave the file alone while it is captured.", "changed",
+        )
+
+
+def _tell_time(people: list[_Person], networks: Sequence[ImageNetwork], reporter: Reporter) -> None:
+    counts = {network.name: sum(person.frames for person in people if network.name in person.looked) for network in networks}
+    seconds = sum(network.seconds * counts[network.name] for network in networks)
+    if seconds > _LONG:
+        reporter.warn(
+            f"{' and '.join(network.name for network in networks if network.seconds and counts[network.name])} will look at "
+            f"{max(counts.values())} pictures, which takes about {round(seconds / 60) or 1} min without a graphics card; --range A:B captures a part."
         )

@@ -21,12 +21,12 @@ from smplit.errors import BadInput
 from smplit.mocap.assemble import assemble_motion
 from smplit.mocap.body_estimators import BodyEstimator, load_body_estimator
 from smplit.mocap.estimators import Estimators, choose_estimators
-from smplit.mocap.extremity_estimators import find_face, find_hands
+from smplit.mocap.extremity_estimators import FaceEstimator, HandEstimator, load_face_estimator, load_hand_estimator
 from smplit.mocap.face.landmark_fit import FaceFit
 from smplit.mocap.fit.body_fit import BodyFit, BodyFitter, landmark_trust, legs_are_seen
 from smplit.mocap.hands.landmark_fit import HandFit
 from smplit.mocap.image_networks import image_networks
-from smplit.mocap.image_pass import Answers, look_again
+from smplit.mocap.image_pass import Looked, look_again
 from smplit.mocap.lifter.estimate import LiftedBody
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.observe import ShotObservations, observe
@@ -62,7 +62,7 @@ class _Person:
     landmarks: PersonLandmarks
     times: np.ndarray
     camera: CameraMotion  # cut to the person's frames
-    answers: dict[str, Answers]  # of the image networks
+    looked: dict[str, Looked]  # what image networks say
     estimator: str  # who tells the body
     fitter: BodyFitter | None = None
     fit: BodyFit | None = None
@@ -109,13 +109,13 @@ def capture_observed(
     body = body or BodyModel.load()
     started = time.monotonic()
     chosen = choose_estimators(options)
-    networks = image_networks(chosen, options, str(body.device), reporter)
+    networks = image_networks(chosen, str(body.device), options.flip_eval)
     looked = look_again(video, shots, networks, options.range, reporter)
     del networks  # gigabytes
     results: list[CaptureResult] = []
     with OutputFolder(Path(output)) as folder:
-        for shot, answers in zip(shots, looked, strict=True):
-            for person, motion in _capture_shot(shot, answers, chosen, body, options, reporter):
+        for shot, of_shot in zip(shots, looked, strict=True):
+            for person, motion in _capture_shot(shot, of_shot, chosen, body, options, reporter):
                 motion.extras.update(_provenance(video, body, options, person, shot))
                 path = folder.save(motion, f"{video.stem}_p{person}.npz")
                 results.append(CaptureResult(path, motion, person, _figures(motion)))
@@ -130,16 +130,17 @@ def capture_observed(
 
 
 def _capture_shot(
-    shot: ShotObservations, answers: list[dict[str, Answers]], chosen: Estimators, body: BodyModel, options: CaptureOptions, reporter: Reporter
+    shot: ShotObservations, looked: list[dict[str, Looked]], chosen: Estimators, body: BodyModel, options: CaptureOptions, reporter: Reporter
 ) -> list[tuple[int, Motion]]:
-    people = [_person(shot, landmarks, told, chosen) for landmarks, told in zip(shot.people, answers, strict=True)]
+    people = [_person(shot, landmarks, of_person, chosen) for landmarks, of_person in zip(shot.people, looked, strict=True)]
     total = sum(len(p.landmarks) for p in people)
     done = 0
-    estimators = {name: load_body_estimator(name, body, mirror=options.flip_eval) for name in {p.estimator for p in people}}
+    bodies = {name: load_body_estimator(name, body, mirror=options.flip_eval) for name in {p.estimator for p in people}}
+    hands, face = load_hand_estimator(chosen.hands, body, reporter), load_face_estimator(chosen.face, body)
     for person in people:
         reporter.check()
-        lifted = _lift(person, estimators[person.estimator])
-        wrists, head = _orient_extremities(person, lifted, body, chosen, reporter)
+        lifted = _lift(person, bodies[person.estimator])
+        wrists, head = _orient_extremities(person, hands, face, shot.people)
 
         def step(now: int, steps: int, base: int = done, size: int = len(person.landmarks)) -> None:
             reporter.check()
@@ -194,25 +195,25 @@ def _place_camera(
     return placement.shot_up(body, tracks, shot.camera, ground)
 
 
-def _person(shot: ShotObservations, landmarks: PersonLandmarks, answers: dict[str, Answers], chosen: Estimators) -> _Person:
+def _person(shot: ShotObservations, landmarks: PersonLandmarks, looked: dict[str, Looked], chosen: Estimators) -> _Person:
     times, camera = _cut_camera(shot, landmarks)
-    return _Person(landmarks, times, camera, answers, chosen.body_of(legs_are_seen(landmarks, camera.K)))
+    return _Person(landmarks, times, camera, looked, chosen.body_of(legs_are_seen(landmarks, camera.K)))
 
 
 def _lift(person: _Person, estimate: BodyEstimator | None) -> LiftedBody | None:
-    return None if estimate is None else estimate(person.landmarks, person.camera, person.times, person.answers)
+    return None if estimate is None else estimate(person.landmarks, person.camera, person.times, person.looked)
 
 
-def _orient_extremities(person: _Person, lifted: LiftedBody | None, body: BodyModel, chosen: Estimators, reporter: Reporter) -> tuple:
+def _orient_extremities(
+    person: _Person, find_hands: HandEstimator | None, find_face: FaceEstimator | None, everybody: list[PersonLandmarks]
+) -> tuple:
     """Palm and head orientations from hands and face, which are seen better than the body's."""
     wrists = head = None
-    if chosen.hands != "none":
-        person.hands, person.hand_sources = find_hands(
-            chosen.hands, person.landmarks, person.camera.K, body, person.times, person.answers, lifted, reporter
-        )
+    if find_hands is not None:
+        person.hands, person.hand_sources = find_hands(person.landmarks, person.camera, person.times, person.looked, everybody)
         wrists = (person.hands.wrist_rotations, person.hands.confidence)
-    if chosen.face != "none":
-        person.face, person.face_sources = find_face(chosen.face, person.landmarks, person.camera.K, body, person.times, person.answers)
+    if find_face is not None:
+        person.face, person.face_sources = find_face(person.landmarks, person.camera, person.times, person.looked)
         head = (person.face.head_rotation, person.face.head_place, person.face.confidence)
     return wrists, head
 

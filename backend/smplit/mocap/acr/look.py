@@ -13,19 +13,19 @@ from smplit.mocap.acr.decode import decode
 from smplit.mocap.acr.load import load_network
 from smplit.mocap.acr.network import Acr
 from smplit.mocap.acr.picture import cut_square
-from smplit.mocap.acr.regions import HandSquares, hand_squares
+from smplit.mocap.acr.regions import HandSquares, hand_squares, picture_size
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 
 
 class AcrLook:
     """Slot 0 is the left hand's square and slot 1 the right hand's; a square for both is slot 0 alone."""
 
-    name = "acr"
-    slots = 2
+    name, slots = "ACR", 2
 
     def __init__(self, network: Acr, device: str = "cpu"):
         self._network, self._device = network, device
-        self.batch = 1 if device == "cpu" else 16  # pictures of 512 x 512: more gains nothing on a processor
+        # Pictures of 512 x 512: more at once gains nothing on a processor.
+        self.batch, self.seconds = (1, 1.0) if device == "cpu" else (16, 0.0)
 
     @classmethod
     def load(cls, path: str | Path | None = None, device: str = "cpu") -> AcrLook:
@@ -54,9 +54,3 @@ class AcrLook:
         hands = decode(maps)
         named = {"found": hands.found, "scores": hands.scores, "parameters": hands.parameters}
         return {name: values.float().cpu().numpy() for name, values in named.items()}
-
-
-def picture_size(camera: CameraMotion) -> tuple[int, int]:
-    """Width and height, px."""
-    width, height = camera.size or np.round(2.0 * camera.K[:2, 2])
-    return int(width), int(height)

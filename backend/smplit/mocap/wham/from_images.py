@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What WHAM is told, out of HMR2.0a's look at every frame's crop (`image_networks.FeatureLook`): slot 0 the picture, slot 1 its mirror image."""
+"""What WHAM is told, out of HMR2.0a's look at every frame's crop (`hmr2.look.FeatureLook`): slot 0 the picture, slot 1 its mirror image."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from smplit.mocap.image_pass import Answers
 from smplit.mocap.observations import CameraMotion
 from smplit.mocap.wham.estimate import Images
 from smplit.mocap.wham.preprocessing import Start
 
+Answers = dict[str, np.ndarray]  # `token` (N,2,1024), `rotations` (N,2,24,3,3), `betas` (N,2,10); NaN where it was not asked
 _MIRROR = np.diag([-1.0, 1.0, 1.0])
 
 
