@@ -13,9 +13,10 @@ little accuracy of the body's own points; then the highest average precision (AP
 | RTMW-l, 256x192 | 66.0 | ViTPose-B, RTMPose-m, 256x192 | 75.8 |
 | RTMW-m, 256x192 | 58.2 | ViTPose-S | 73.8 |
 
-Sources: RTMW, Jiang et al. 2024, and the release notes of MMPose 1.3; DWPose, Yang et al. 2023; ViTPose, Xu et al. 2022, and its
-model list; RTMPose, Jiang et al. 2023, and MMPose's model list. (Detectors and training data differ between them.) An ONNX file does not
-tell its size by letter: its bytes do, against the parameters of the published ones.
+Sources: RTMW, Jiang et al. 2024, and MMPose 1.3.2's model list; DWPose, Yang et al. 2023; ViTPose, Xu et al. 2022, and its model list;
+RTMPose, Jiang et al. 2023, and MMPose's model list. All with the mirrored picture averaged in, which is not done here, and with
+detectors and training data of their own. An ONNX file does not tell its size by letter: its bytes do, against the parameters of the
+published ones.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _log = logging.getLogger(__name__)
 _PUBLISHED = {
     ("simcc", True, True): [(33, 66.5, "DWPose-l"), (57, 70.1, "RTMW-l"), (92, 70.2, "RTMW-x")],
     ("simcc", True, False): [(33, 58.2, "RTMW-m"), (57, 66.0, "RTMW-l"), (92, 67.2, "RTMW-x")],
-    ("simcc", False, True): [(28, 78.3, "RTMPose-l"), (49, 78.8, "RTMPose-x")],
+    ("simcc", False, True): [(13.7, 76.6, "RTMPose-m"), (28, 78.3, "RTMPose-l"), (49, 78.8, "RTMPose-x")],
     ("simcc", False, False): [(3.3, 68.5, "RTMPose-t"), (5.5, 72.2, "RTMPose-s"), (13.6, 75.8, "RTMPose-m"), (27.7, 76.5, "RTMPose-l")],
     # No published figure of ViTPose's 133 points was at hand: they stand after the others, bigger before smaller.
     ("heatmaps", True, False): [(24, 0.1, "ViTPose-S"), (86, 0.2, "ViTPose-B"), (307, 0.3, "ViTPose-L"), (632, 0.4, "ViTPose-H")],

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from smplit.errors import BadInput
 
-_MOST_FIELDS = 3_000_000  # ViT-H has some ten thousand nodes; a file of nothing but tiny fields would be read for hours
+_MOST_FIELDS = 500_000  # real files have some ten thousand; one of nothing but tiny fields would be read for hours
 _MOST_TEXT = 1 << 16  # bytes of a name or a shape
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5  # wire types
 # Field numbers of onnx.proto.

@@ -24,8 +24,8 @@ def decode_simcc(across: np.ndarray, down: np.ndarray, sharpness: float) -> tupl
     """Points (P,K,2) px and confidence (P,K) 0..1 from logits (P,K,2W) and (P,K,2H).
 
     Published decoding takes the highest bin; here the parabola through it and its neighbours tells where between two bins. The
-    published score is the logit itself, whose scale is each network's own (0..1, or 1 to 10); here it is the probability that the
-    point lies within six pixels of the peak, the lower one of both axes. `sharpness`: `sharpness_of`.
+    published score is the logit itself, whose scale is each network's own (0..1, or 1 to 10); here it is how much more probable than
+    by chance the point lies within six pixels of the peak, the lower one of both axes. `sharpness`: `sharpness_of`.
     """
     places, chances = zip(*(_peak(logits, sharpness) for logits in (across, down)), strict=True)
     return np.stack(places, -1) / _SIMCC_RATIO, np.minimum(*chances)
@@ -38,7 +38,7 @@ def sharpness_of(across: np.ndarray, down: np.ndarray) -> float:
 
 
 def _peak(logits: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
-    """(P,K) bin of the peak, (P,K) probability near it."""
+    """(P,K) bin of the peak, (P,K) probability near it; 0 where it is no more than of all bins being alike."""
     best = logits.argmax(-1)
     bins = logits.shape[-1]
     near = np.clip(best[..., None] + np.arange(-2, 3), 0, bins - 1)
@@ -47,7 +47,8 @@ def _peak(logits: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]
     shift = np.where(bend < 0, -slope / np.minimum(2.0 * bend, -1e-9), 0.0)
     chances = np.exp(sharpness * (logits - logits.max(-1, keepdims=True)))
     there = np.abs(np.arange(bins) - best[..., None]) <= _NEAR
-    return best + np.clip(shift, -0.5, 0.5), (chances * there).sum(-1) / chances.sum(-1)
+    by_chance = (2 * _NEAR + 1) / bins
+    return best + np.clip(shift, -0.5, 0.5), np.maximum(((chances * there).sum(-1) / chances.sum(-1) - by_chance) / (1 - by_chance), 0.0)
 
 
 def decode_heatmaps(heatmaps: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -60,7 +61,8 @@ def decode_heatmaps(heatmaps: np.ndarray, size: tuple[int, int]) -> tuple[np.nda
     best = heatmaps.reshape(people, points, -1).argmax(-1)
     peak = heatmaps.reshape(people, points, -1).max(-1)
     cells = np.stack([best % columns, best // columns], -1)
-    blurred = np.stack([[cv2.GaussianBlur(heatmap, (_BLUR, _BLUR), 0) for heatmap in person] for person in heatmaps.astype(np.float32)])
+    blur = lambda heatmap: cv2.GaussianBlur(heatmap, (_BLUR, _BLUR), 0, borderType=cv2.BORDER_CONSTANT)
+    blurred = np.stack([[blur(heatmap) for heatmap in person] for person in heatmaps.astype(np.float32)])
     logs = np.pad(np.log(np.maximum(blurred, _LEAST)), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
     who, which = np.ogrid[:people, :points]
     around = lambda x, y: logs[who, which, cells[..., 1] + 1 + y, cells[..., 0] + 1 + x]

@@ -56,8 +56,9 @@ def merge_body(body: SeenBody, points: np.ndarray, confidence: np.ndarray, shape
         points: (33,2) px.
         confidence: (33,) 0..1; NaN where the other network says nothing.
 
-    A sure point takes its place. One that is unsure, or wildly elsewhere, does so only if it is the more confident of the two.
-    What the other network does not give is carried along with the point that it hangs on.
+    A sure point takes its place; one that is wildly elsewhere only if it is the more confident of the two. Of unsure points BlazePose's
+    stay: they are at least in keeping with the rest of the body, a weak peak may be anywhere. What the other network does not give is
+    carried along with the point that it hangs on.
     """
     own = body.landmarks
     told = np.isfinite(confidence)
@@ -65,7 +66,7 @@ def merge_body(body: SeenBody, points: np.ndarray, confidence: np.ndarray, shape
     confidence = inside_picture(points, np.where(told, confidence, 0.0), side, shape)
     apart = np.linalg.norm(points - own.pixels, axis=-1)
     wild = apart > _WILD * float((body.box[2:] - body.box[:2]).max())
-    taken = told & (((confidence >= _SURE) & ~wild) | (confidence >= own.confidence))
+    taken = told & (confidence >= _SURE) & (~wild | (confidence >= own.confidence))
     pixels = np.where(taken[:, None], points, own.pixels)
     for landmark, carrier in CARRIED_BY.items():
         if taken[carrier] and not taken[landmark]:
