@@ -149,6 +149,7 @@ def models_add(files: Positional[tuple[Path, ...]], common: OmitArgPrefixes[Comm
     Args:
         files: MANO's left and right hand together, everything else one by one or together.
     """
+    from smplit import models
     from smplit.models.adding import add
 
     if not files:
@@ -157,7 +158,7 @@ def models_add(files: Positional[tuple[Path, ...]], common: OmitArgPrefixes[Comm
     for text in (*outcome["skipped"], *(note for row in outcome["added"] for note in row["notes"])):
         terminal.say(text, style="yellow")
     if common.json:
-        terminal.result(outcome, True)
+        terminal.result(outcome | {"models": models.states(hashes=False)}, True)
         return
     for row in outcome["added"]:
         print(f"{row['source']} is {row['title']} ({row['build']}): {row['enables']}. Now '{row['path']}'.")
@@ -169,9 +170,11 @@ def models_remove(name: Positional[str], common: OmitArgPrefixes[Common]) -> Non
     Args:
         name: as 'smplit models list' has it.
     """
+    from smplit import models
     from smplit.models.adding import remove
 
-    terminal.result({"removed": remove(name)}, common.json)
+    gone = {"removed": remove(name)}
+    terminal.result(gone | {"models": models.states(hashes=False)} if common.json else gone, common.json)
 
 
 def models_verify(common: OmitArgPrefixes[Common]) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smplit.errors import BadInput, MissingModel
-from smplit.models.registry import MODELS, ModelFile
+from smplit.models.entry import ModelFile
+from smplit.models.registry import MODELS
 
 if TYPE_CHECKING:  # torch is slow to load, and most callers want a path only
     from torch import Tensor
@@ -43,7 +44,8 @@ def find(name: str) -> Path:
                     return path.resolve()
     raise MissingModel(
         f"Model file '{entry.paths[-1 if entry.shipped else 0]}' ({entry.enables}) was not found in: {', '.join(str(p) for p in places)}.",
-        "Install SMPLit again, or set SMPLIT_MODEL_FILES to the folder that holds it." if entry.shipped else f"Get it: {entry.source}.",
+        "Install SMPLit again, or set SMPLIT_MODEL_FILES to the folder that holds it." if entry.shipped
+        else f"Get {entry.expects}: {entry.source}; then 'smplit models add' it.",
     )
 
 
@@ -64,32 +66,34 @@ def user_folder() -> Path:
 def states(hashes: bool = True) -> list[dict]:
     """One row per model for `smplit models list` and the add-on.
 
-    name, state ("found", "wrong file", "missing"), problem (of a wrong file), path, added (by the user, with `smplit models add`), build
+    name, title, state ("found", "wrong file", "missing"), problem (of a wrong file), path, added (by the user, with `smplit models add`), build
     (which known build it is), enables, licence, commercial, source, expects, steps (how to get it), sha256 (of files that are quick to
     read, where `hashes`), folder (where added files go).
     """
+    folder = str(user_folder())
+    return [_row(entry, hashes) | {"folder": folder} for entry in MODELS.values()]
+
+
+def _row(entry: ModelFile, hashes: bool) -> dict:
     from smplit.models.added import note_of
     from smplit.models.looking import problem_of
 
-    folder = str(user_folder())
-    rows = []
-    for entry in MODELS.values():
-        path = find(entry.name) if there(entry.name) else None
-        note = note_of(path) if path else None
-        problem = ""
-        if path and note:
-            problem = "" if path.stat().st_size == note["size"] else "it was changed after it was added"
-        elif path and not (entry.shipped and path.name == Path(entry.paths[-1]).name):
-            problem = problem_of(entry, path)
-        quick = hashes and path and path.stat().st_size < _QUICK
-        digest = _sha256(path) if quick else note["sha256"] if note else None
-        rows.append({
-            "name": entry.name, "state": "missing" if path is None else "wrong file" if problem else "found", "problem": problem,
-            "path": str(path) if path else None, "added": note is not None, "build": note["build"] if note else _build(entry, digest),
-            "enables": entry.enables, "licence": entry.licence, "commercial": entry.commercial, "source": entry.source, "shipped": entry.shipped,
-            "expects": entry.expects, "steps": list(entry.steps), "sha256": digest, "folder": folder,
-        })
-    return rows
+    path = find(entry.name) if there(entry.name) else None
+    note = note_of(path) if path else None
+    own = entry.shipped and (path is None or path.name == Path(entry.paths[-1]).name)  # not SMPL-X in the open body's place
+    problem = ""
+    if path and note:
+        problem = "" if path.stat().st_size == note["size"] else "it was changed after it was added"
+    elif path and not own:
+        problem = problem_of(entry, path)
+    quick = hashes and path and path.stat().st_size < _QUICK
+    digest = _sha256(path) if quick else note["sha256"] if note else None
+    return {
+        "name": entry.name, "title": entry.title or entry.name, "shipped": entry.shipped, "path": str(path) if path else None,
+        "state": "missing" if path is None else "wrong file" if problem else "found", "problem": problem, "added": note is not None,
+        "build": note["build"] if note else _build(entry, digest), "sha256": digest, "enables": entry.enables, "licence": entry.licence,
+        "commercial": entry.commercial and (own or not entry.shipped), "source": entry.source, "expects": entry.expects, "steps": list(entry.steps),
+    }
 
 
 def _build(entry: ModelFile, digest: str | None) -> str | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from smplit.errors import BadInput
 from smplit.models import bodies, contents, networks
-from smplit.models.registry import ModelFile
+from smplit.models.entry import ModelFile
 
 _MOST_PICKLE = 64 << 20
 _NETWORKS = {"hmr2a": "hmr2", "hmr2b": "hmr2", "wham_published": "wham", "acr": "acr", "smirk": "smirk", "vposer": "vposer"}
