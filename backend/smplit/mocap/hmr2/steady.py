@@ -35,6 +35,7 @@ _UNSEEN = 0.35  # m, of a joint that no landmark shows
 _FORGOTTEN = 0.3  # s from the nearest frame that was asked, after which an answer says little
 _LEG_SEEN, _LEG_REMEMBERED = 0.1, 1.0  # trust of a leg's best landmark, and s after which an unseen leg is let go to rest
 _TO_REST = 0.5  # s
+_BRIDGED = 0.05  # s, likewise where a curve goes on instead: gaps longer than about twice that are crossed on straight lines
 # Whether a joint is seen, and whether its rotation is: landmarks of it, and of what it carries.
 _PLACED_BY = {
     "hip": ("hip",), "knee": ("knee",), "ankle": ("ankle",), "foot": ("foot_index", "heel"), "collar": ("shoulder",), "shoulder": ("shoulder",),
@@ -112,7 +113,9 @@ def _consistency(rotations: np.ndarray, asked: np.ndarray, times: np.ndarray) ->
 
 def _from_typical(rotations: np.ndarray, rows: np.ndarray, reach: int) -> np.ndarray:
     """Of some rows of (M,22,3,3): the angle to the one of `reach` neighbours on either side that is nearest to them all, (rows,22) rad."""
-    near = np.clip(rows[:, None] + np.arange(-reach, reach + 1), 0, len(rotations) - 1)  # at the ends the outermost frame counts more
+    last = len(rotations) - 1
+    near = np.abs(rows[:, None] + np.arange(-reach, reach + 1))  # beyond the ends, frames count again in the mirror
+    near = np.clip(last - np.abs(last - near), 0, last)
     window = rotations[near]  # (rows,W,22,3,3)
     traces = np.einsum("mwjab,mvjab->mwvj", window, window, optimize=True)
     angles = np.arccos(np.clip((traces - 1.0) / 2.0, -1.0, 1.0))
@@ -127,8 +130,8 @@ def _smoothed(rotations: np.ndarray, confidence: np.ndarray, times: np.ndarray, 
     for joint in range(_JOINTS):
         free = ~resting[:, joint]
         weights = np.where(free, confidence[:, joint], 0.0)
-        goes_to_rest = rest if resting[:, joint].any() else None
-        smooth[:, joint] = smooth_rotations(rotations[:, joint], weights, times, _POSE_CUTOFF, goes_to_rest, _TO_REST)
+        easing = (rest, _TO_REST) if resting[:, joint].any() else (None, _BRIDGED)
+        smooth[:, joint] = smooth_rotations(rotations[:, joint], weights, times, _POSE_CUTOFF, *easing)
     return smooth
 
 
