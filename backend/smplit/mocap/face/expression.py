@@ -18,6 +18,7 @@ _SHAPE_SIGMA, _SHAPE_TOGETHER = 0.0025, 8.0  # the same of how one face differs 
 # m, of lip gap, left and right corner height, width and chin: how a frame's mesh errs, and how faces at rest differ.
 _MOUTH_SIGMA = np.array([0.0007, 0.0008, 0.0008, 0.001, 0.0015])
 _MOUTH_SHAPE_SIGMA = np.array([0.0007, 0.0015, 0.0015, 0.004, 0.003])
+_SURE_SIGMA = 0.0005  # m: what is left over between two models' faces that do the same
 _PROPORTION_SIGMA = 0.002  # m: how much faces differ in length and breadth, at their rim
 _FLAME_SIGMA, _JAW_SIGMA = 1.0, 0.12
 # How strong an action usually gets. Rare ones must not stand in for the errors of the common ones.
@@ -68,11 +69,17 @@ class ExpressionSolver:
         usual = np.concatenate([free, np.full(len(shapes), _PROPORTION_SIGMA)])
         self._moved = Evidence(self.basis, rigid, free, _POINT_SIGMA, _TOGETHER, _MOUTH_SIGMA, curvature)
         both = np.concatenate([rigid, shapes])
+        self._sure = Evidence(self.basis, rigid, free, _SURE_SIGMA, 1.0, np.full(5, _SURE_SIGMA), curvature)
         self._unlike = Evidence(self.basis, both, usual, _SHAPE_SIGMA, _SHAPE_TOGETHER, _MOUTH_SHAPE_SIGMA, curvature)
 
     def solve(self, moved: np.ndarray) -> np.ndarray:
         """(n,468,3) m moved from the person's neutral face, head axes -> (n,K) coefficients within their bounds."""
         return self._moved.solve(moved, self._cost, self.low, self.high)
+
+    def solve_sure(self, moved: np.ndarray) -> np.ndarray:
+        """(n,468,3) m that another model's expressions move the face by: nothing trembles, and the jaw (the last) stays at 0."""
+        jaw_at_rest = np.append(np.ones(len(self.columns)), 0.0)
+        return self._sure.solve(moved, 0.0 * self._cost, self.low * jaw_at_rest, self.high * jaw_at_rest)
 
     def solve_unknown(self, unlike: np.ndarray) -> np.ndarray:
         """(n,468,3) m unlike the mean face -> (n,K) coefficients, whosoever's face it is: smooth differences and

@@ -28,7 +28,7 @@ _LEAST_CONFIDENCE = 0.2  # below, a frame counts as unseen
 _MISFIT = 0.006  # m: root mean square of what no expression explains at which confidence has fallen to 37 %
 _SMALL_FACE = 24.0  # px between the outer eye corners at which the mesh gets coarse
 _UNREADABLE, _READABLE = 8.0, 40.0  # the same, for expressions: none can be read, and all
-_HEAD_CUTOFF, _BROW_CUTOFF, _EYE_CUTOFF, _MOUTH_CUTOFF = 6.0, 5.0, 12.0, 8.0  # Hz: a blink lasts 0.15 s or more
+_HEAD_CUTOFF, _BROW_CUTOFF, EYE_CUTOFF, MOUTH_CUTOFF = 6.0, 5.0, 12.0, 8.0  # Hz: a blink lasts 0.15 s or more
 _DEPTH_CUTOFF = 3.0  # Hz: heads come nearer slowly, and the mesh's size trembles
 _MIDDLE = [33, 263, 61, 291]  # eyes and mouth: their middle is the face's
 
@@ -40,7 +40,8 @@ class FaceFit:
     `head_rotation` (N,3,3): SMPL-X's rest axes to camera axes (OpenCV); `head_place` (N,3) m of the head joint in camera
     axes, its depth from the face's size in the picture as if it were the mean body's (faces differ by about 6 %);
     `confidence` (N,) 0..1, 0 where unseen; `jaw` (N,3) and `eyes` (N,2,3) (left, right) rad axis-angle; `expression`
-    (N,E) in `body.expression_names`, 0..1 for named actions, standard deviations for FLAME components.
+    (N,E) in `body.expression_names`, 0..1 for named actions, standard deviations for FLAME components; `eyelids` (N,2)
+    0..1, left and right, 1 shut: what FLAME's components cannot say. None where the lids were not looked at.
     """
 
     head_rotation: np.ndarray
@@ -49,6 +50,7 @@ class FaceFit:
     jaw: np.ndarray
     eyes: np.ndarray
     expression: np.ndarray
+    eyelids: np.ndarray | None = None
 
 
 @dataclass
@@ -94,13 +96,14 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
     confidence = confidence * np.exp(-((raw.misfit / _MISFIT) ** 2))
     rotations = sight_rotations(landmarks.face[:, _MIDDLE, :2], K) @ raw.rotations
     confidence = confidence * np.clip((-raw.rotations[:, 2, 2] - 0.1) / 0.4, 0.0, 1.0)  # turned away: half is guessed
-    expression = _expressions(raw, solver, seen, body.expression_names)
+    lids = blinks(raw.lids, seen)
+    expression = _expressions(raw, lids, solver, body.expression_names)
     jaw = raw.coefficients[:, -1:]
     readable = confidence * np.clip((span - _UNREADABLE) / (_READABLE - _UNREADABLE), 0.0, 1.0)
     lower, upper = readable * (1.0 - mouth_covered), readable * (1.0 - eyes_covered)
     count = len(times)
     expression = _smooth_by_part(expression, body.expression_names, lower, upper, times, solver.named)
-    jaw_angle = smooth_at_ease(jaw, lower, times, _MOUTH_CUTOFF, np.zeros(1))
+    jaw_angle = smooth_at_ease(jaw, lower, times, MOUTH_CUTOFF, np.zeros(1))
     return FaceFit(
         smooth_rotations(rotations, confidence**2, times, _HEAD_CUTOFF).astype(np.float32),
         _head_place(raw, K, rotations, weights @ neutral / weights.sum(), confidence**2, times).astype(np.float32),
@@ -108,6 +111,7 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
         np.concatenate([np.clip(jaw_angle, *JAW_LIMITS), np.zeros((count, 2))], axis=1).astype(np.float32),
         np.zeros((count, 2, 3), np.float32),
         expression.astype(np.float32),
+        np.clip(smooth_at_ease(lids, upper, times, EYE_CUTOFF, np.zeros(2)), 0.0, 1.0).astype(np.float32),
     )
 
 
@@ -160,14 +164,13 @@ def _head_place(
     return np.concatenate([aside * depth, depth], axis=1)
 
 
-def _expressions(raw: _Raw, solver: ExpressionSolver, seen: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Unsmoothed expression (N,E); the lids' gap tells a blink better than the mesh's small movement."""
-    expression = np.zeros((len(seen), len(names)))
+def _expressions(raw: _Raw, lids: np.ndarray, solver: ExpressionSolver, names: tuple[str, ...]) -> np.ndarray:
+    """Unsmoothed expression (N,E); the lids' gap tells a blink (N,2) better than the mesh's small movement."""
+    expression = np.zeros((len(lids), len(names)))
     expression[:, solver.columns] = raw.coefficients[:, :-1]
     if solver.named:
-        shut = blinks(raw.lids, seen)
         for side, name in enumerate(("eyeBlinkLeft", "eyeBlinkRight")):
-            expression[:, names.index(name)] = shut[:, side]
+            expression[:, names.index(name)] = lids[:, side]
     return expression
 
 
@@ -176,11 +179,11 @@ def _smooth_by_part(
 ) -> np.ndarray:
     """Each part of the face with its own confidence and cut-off: lids are quick, and a covered mouth says nothing of brows."""
     smooth = np.zeros_like(expression)
-    parts = {"eye": (upper, _EYE_CUTOFF), "brow": (upper, _BROW_CUTOFF)} if named else {}
+    parts = {"eye": (upper, EYE_CUTOFF), "brow": (upper, _BROW_CUTOFF)} if named else {}
     rest = np.ones(len(names), bool)
     for start, (confidence, cutoff) in parts.items():
         columns = np.array([name.startswith(start) for name in names])
         rest &= ~columns
         smooth[:, columns] = smooth_at_ease(expression[:, columns], confidence, times, cutoff, np.zeros(columns.sum()))
-    smooth[:, rest] = smooth_at_ease(expression[:, rest], lower, times, _MOUTH_CUTOFF, np.zeros(rest.sum()))
+    smooth[:, rest] = smooth_at_ease(expression[:, rest], lower, times, MOUTH_CUTOFF, np.zeros(rest.sum()))
     return np.clip(smooth, 0.0, 1.0) if named else smooth
