@@ -42,7 +42,8 @@ NUM_JOINTS = 55
 CONTACT_NAMES = ("left_ankle", "left_toe", "right_ankle", "right_toe")
 FPS_NAMES = ("mocap_frame_rate", "mocap_framerate", "fps")  # AMASS SMPL-X, AMASS SMPL-H, others
 _FASTEST = 1000.0  # frames/s
-EXTRAS_PER_FRAME = ("smplit_sources", "smplit_limb_confidence")  # (T,...), see smplit.mocap.sources; all other extras are of the whole motion
+# (T,...): see smplit.mocap.sources; eyelids (T,2) 0..1, left and right, of bodies that cannot shut them. All other extras are of the whole motion.
+EXTRAS_PER_FRAME = ("smplit_sources", "smplit_limb_confidence", "smplit_eyelids")
 _OPTIONAL = {  # entries that a motion file may lack, and their types
     "expression": np.float32, "contacts": np.float32, "joint_confidence": np.float32, "valid": bool,
     "frame_times": np.float64, "camera_R": np.float32, "camera_t": np.float32, "camera_K": np.float32,

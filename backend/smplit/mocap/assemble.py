@@ -33,11 +33,13 @@ def assemble_motion(
     if hands is not None:
         poses[:, 25:40], poses[:, 40:55] = hands.poses[:, 0], hands.poses[:, 1]
         confidence[:, 25:40], confidence[:, 40:55] = hands.confidence[:, :1], hands.confidence[:, 1:]
-    expression = None
+    expression, extras = None, {}
     if face is not None:
         poses[:, 22], poses[:, 23:25] = face.jaw, face.eyes
         confidence[:, 22:25] = face.confidence[:, None]
         expression = face.expression.astype(np.float32)
+        if face.eyelids is not None:
+            extras["smplit_eyelids"] = face.eyelids.astype(np.float32)
     steps = np.diff(times)
     return Motion(
         poses=poses.reshape(frames, -1).astype(np.float32),
@@ -53,4 +55,5 @@ def assemble_motion(
         camera_R=place.camera_R.astype(np.float32),
         camera_t=place.camera_t.astype(np.float32),
         camera_K=K.astype(np.float32),
+        extras=extras,
     )

@@ -52,7 +52,7 @@ def _published_wham(body: BodyModel, mirror: bool) -> BodyEstimator:
         start = start_of_images(told, camera) if told else start_of_landmarks(landmarks, camera, rest)
         images = images_of(told, camera) if told else None
         found = estimator(coco_keypoints(landmarks), camera, times, size, start, images, mirror=mirror)
-        spread = np.broadcast_to(np.array(_WHAM_SPREAD), (*found.rotations.shape[:2], 2))
+        spread = np.tile(np.array(_WHAM_SPREAD), (*found.rotations.shape[:2], 1))
         # Its shape is SMPL's and says nothing on our body.
         return LiftedBody(found.rotations, found.pelvis, np.zeros(10, np.float32), spread)
 

@@ -16,6 +16,7 @@ from smplit.mocap.hands.landmark_fit import HandFit, fit_hands
 from smplit.mocap.image_pass import Looked
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.sources import codes
+from smplit.models import find, there
 from smplit.progress import Reporter
 
 # (landmarks, camera, times, what networks say, everybody in the shot) -> hands and (N,2) sources.
@@ -39,7 +40,6 @@ def load_hand_estimator(name: str, body: BodyModel, reporter: Reporter) -> HandE
 
 def _published_acr(body: BodyModel, reporter: Reporter) -> HandEstimator:
     from smplit.mocap.acr.flat_hand import mean_hands
-    from smplit.mocap.acr.identity import wrists_of_others
     from smplit.mocap.acr.look import AcrLook
     from smplit.mocap.acr.merge import HandSource, merge_hands
     from smplit.mocap.acr.to_smplx import hands_of_answers
@@ -54,8 +54,7 @@ def _published_acr(body: BodyModel, reporter: Reporter) -> HandEstimator:
         told = looked.get(AcrLook.name)
         if told is None or not told.answers:
             return seen, codes(np.full((len(times), 2), "landmarks"))
-        others = wrists_of_others(landmarks, everybody)
-        own = hands_of_answers(told.answers, told.plan, landmarks, camera.K, body, times, means, others, seen)
+        own = hands_of_answers(told.answers, landmarks, camera, times, body, means, everybody, seen)
         merged, source = merge_hands(own, seen, times)
         return merged, codes(names[source])
 
@@ -66,8 +65,27 @@ def load_face_estimator(name: str, body: BodyModel) -> FaceEstimator | None:
     """`name`: "landmarks", "smirk", or "none" for no face."""
     if name == "none":
         return None
+    if name == "smirk":
+        return _published_smirk(body)
 
     def estimate(landmarks, camera, times, looked) -> tuple[FaceFit, np.ndarray]:
         return fit_face(landmarks, camera.K, body, times), codes(np.full(len(times), "landmarks"))
+
+    return estimate
+
+
+def _published_smirk(body: BodyModel) -> FaceEstimator:
+    from smplit.mocap.smirk.face import face_with_smirk
+    from smplit.mocap.smirk.look import SmirkLook
+
+    flame = find("flame") if there("flame") else None
+
+    def estimate(landmarks, camera, times, looked) -> tuple[FaceFit, np.ndarray]:
+        seen = fit_face(landmarks, camera.K, body, times)
+        told = looked.get(SmirkLook.name)
+        if told is None or not told.answers:
+            return seen, codes(np.full(len(times), "landmarks"))
+        face, say = face_with_smirk({name: values[:, 0] for name, values in told.answers.items()}, seen, times, body, flame)
+        return face, codes(np.where(say > 0.5, "smirk", "landmarks"))
 
     return estimate
