@@ -61,6 +61,13 @@ class SMPLIT_OT_capture_video(preferences.NeedsBackend, bpy.types.Operator):
         name="Boxes", items=_items("auto", "movenet", "yolo"), options={"SKIP_SAVE"}, description="What finds people in the picture",
     )
     fit: bpy.props.BoolProperty(name="Refine", default=True, options={"SKIP_SAVE"}, description="Refine the body over the whole clip")
+    fitting: bpy.props.EnumProperty(
+        name="Refine How", items=_items("temporal", "smplifyx"), options={"SKIP_SAVE"},
+        description="temporal: over the whole clip. smplifyx: every frame by itself, as published; it trembles",
+    )
+    prior: bpy.props.EnumProperty(
+        name="Pose Prior", items=_items("auto", "open", "gmm"), options={"SKIP_SAVE"}, description="Which poses count as likely when refining",
+    )
     trajectory: bpy.props.EnumProperty(
         name="Path", items=_items("auto", "difftraj", "wham", "camera", "none"), options={"SKIP_SAVE"}, description="How the person travels",
     )
@@ -127,7 +134,8 @@ class SMPLIT_OT_capture_video(preferences.NeedsBackend, bpy.types.Operator):
     def _params(self, cameras: list[Path]) -> dict[str, object]:
         """The options as the fields of CaptureOptions; `cameras` holds the camera file's path, if there is one."""
         names = (
-            "preset", "body", "hands", "face", "landmarks", "boxes", "fit", "trajectory", "camera", "people", "flip_eval", "visualize", "seed",
+            "preset", "body", "hands", "face", "landmarks", "boxes", "fit", "fitting", "prior", "trajectory", "camera", "people", "flip_eval",
+            "visualize", "seed",
         )
         params = {name: getattr(self, name) for name in names}
         if self.device != "auto":  # else the backend's own, from the preferences

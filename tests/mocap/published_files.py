@@ -26,8 +26,8 @@ def write_published(folder: Path, depth: int = DEPTH) -> Path:
         "wham/wham_vit_bedlam_w_3dpw.safetensors": wham_goldens.published_weights(), "hmr2/hmr2a.safetensors": hmr2, "hmr2/hmr2b.safetensors": hmr2,
         "acr/wild.safetensors": formula_weights("acr"), "smirk/SMIRK_em1.safetensors": formula_weights("smirk"),
     }
-    for name, weights in files.items():
+    for name, tensors in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({key: value.contiguous() for key, value in weights.items()}, path)
+        save_file({key: value.contiguous() for key, value in tensors.items()}, path)
     return folder

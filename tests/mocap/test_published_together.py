@@ -58,7 +58,7 @@ def _check(motion):
 def test_a_whole_body_is_whams_with_image_features_and_the_published_hands_and_face(captured):
     motion, said = captured(WHOLE, "--preset", "fast")
     _check(motion)
-    assert {"torso", "head", "left_arm", "right_leg"} == {limb for limb in ("torso", "head", "left_arm", "right_leg") if _sources(motion, limb) == {"wham"}}
+    assert [_sources(motion, limb) for limb in ("torso", "head", "left_arm", "right_leg")] == [{"wham"}] * 4
     assert any("MANO" in text for text in said["warnings"])  # its mean hand is not there
 
 

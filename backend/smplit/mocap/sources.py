@@ -10,7 +10,7 @@ import numpy as np
 from smplit.motion import JOINT_NAMES
 
 # "rest": nothing was seen for long, the limb is at ease. "bridged": between frames that show it. Others: who was asked.
-SOURCES = ("rest", "bridged", "landmarks", "lifter", "wham", "hmr2", "acr", "smirk")
+SOURCES = ("rest", "bridged", "landmarks", "lifter", "wham", "hmr2", "acr", "smirk", "smplifyx")
 _REST, _BRIDGED = 0, 1
 _LEGS = ("hip", "knee", "ankle", "foot")
 _ARMS = ("collar", "shoulder", "elbow", "wrist")
