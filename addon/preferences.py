@@ -57,11 +57,14 @@ class SmplitPreferences(bpy.types.AddonPreferences):
         name="Packages From", subtype="DIR_PATH",
         description="A folder with the downloaded packages, for computers without network. Empty: download them",
     )
+    shown_model: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})  # whose steps are unfolded in the table
 
     def draw(self, _context) -> None:
+        from .models_table import draw_models
         from .panels import draw_preferences
 
         draw_preferences(self.layout, self)
+        draw_models(self.layout, self)
 
 
 def get() -> SmplitPreferences | None:

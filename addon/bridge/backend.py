@@ -29,6 +29,7 @@ class Backend:
         self.state = OFF
         self.problem = self.remedy = ""
         self.welcome: protocol.Message | None = None
+        self._models: list[dict] | None = None
         self._target: Launch | Path | None = None
         self._process: BackendProcess | None = None
         self._client: Client | None = None
@@ -53,8 +54,14 @@ class Backend:
         return self._process.pid if self._process else None
 
     def models(self) -> list[dict]:
-        """What the backend found of model files (rows of `smplit models list`)."""
+        """What is known of model files (rows of `smplit models list`): what a command said last, else what the backend found when it began."""
+        if self._models is not None:
+            return self._models
         return self.welcome["models"] if self.welcome is not None else []
+
+    def learn_models(self, rows: list[dict]) -> None:
+        """Takes the rows that a command printed, after files were added or removed."""
+        self._models = rows
 
     def details(self) -> str:
         """State, problem and the log's end, for the clipboard."""
@@ -150,7 +157,7 @@ class Backend:
             self._fail(f"The backend did not start within {LISTENS_WITHIN:.0f} s.", f"See its log: {self._log_text()}")
 
     def _on_welcome(self, message: protocol.Message) -> None:
-        self.state, self.welcome = READY, message
+        self.state, self.welcome, self._models = READY, message, None
         self.problem = self.remedy = ""
         self._fruitless = 0
         self.jobs.adopt(message["jobs"])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -50,6 +51,23 @@ class Command:
         """
         if self._process.wait() == 0:
             return
-        self._output.seek(0)
-        lines = [line.strip() for line in self._output.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        lines = self._lines()
         raise errors.SmplitError(lines[-1] if lines else f"It ended with exit code {self._process.returncode}.", "", "command")
+
+    def answer(self) -> dict:
+        """What a command with `--json` printed, after `check`.
+
+        Raises:
+            SmplitError: it printed no JSON object.
+        """
+        for line in reversed(self._lines()):
+            if line.startswith("{"):
+                try:
+                    return json.loads(line)
+                except ValueError:
+                    break
+        raise errors.SmplitError("The backend's Python gave no answer.", "Set the backend up again.", "command")
+
+    def _lines(self) -> list[str]:
+        self._output.seek(0)
+        return [line.strip() for line in self._output.read().decode("utf-8", "replace").splitlines() if line.strip()]

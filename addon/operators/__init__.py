@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from . import backend, capture, files, jobs, locomotion, trajectory
+from . import backend, capture, files, jobs, locomotion, models, trajectory
 
-_CLASSES = (*backend.CLASSES, *capture.CLASSES, *locomotion.CLASSES, *trajectory.CLASSES, *jobs.CLASSES, *files.CLASSES)
+_CLASSES = (*backend.CLASSES, *capture.CLASSES, *locomotion.CLASSES, *trajectory.CLASSES, *jobs.CLASSES, *files.CLASSES, *models.CLASSES)
 
 
 def _draw_import(menu, _context) -> None:

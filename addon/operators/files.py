@@ -30,7 +30,7 @@ FORMATS = (
 )
 
 
-class _WithBackend:
+class WithBackend:
     """An operator that may hand a part of its work to a backend command."""
 
     _command: Command | None = None
@@ -75,7 +75,7 @@ class _WithBackend:
         return {"CANCELLED"}
 
 
-class SMPLIT_OT_import_motion(_WithBackend, bpy.types.Operator):
+class SMPLIT_OT_import_motion(WithBackend, bpy.types.Operator):
     """Bring in a motion file as an animated character"""
 
     bl_idname = "smplit.import_motion"
@@ -123,7 +123,7 @@ class SMPLIT_OT_import_motion(_WithBackend, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SMPLIT_OT_export_motion(_WithBackend, bpy.types.Operator):
+class SMPLIT_OT_export_motion(WithBackend, bpy.types.Operator):
     """Write the motion of the active armature to a file"""
 
     bl_idname = "smplit.export_motion"

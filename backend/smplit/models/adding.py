@@ -21,7 +21,6 @@ from pathlib import Path
 import smplit
 from smplit import models
 from smplit.errors import BadInput, MissingModel, NoSpace, SmplitError
-from smplit.export.whole_file import whole_file
 from smplit.models.added import NOTE, notes
 from smplit.models.child import REPORT
 from smplit.models.registry import MODELS
@@ -168,7 +167,8 @@ def _file(found: dict, scratch: Path, target: Path) -> dict:
         "source_sha256": found["source_sha256"], "sha256": digest, "size": source.stat().st_size, "notes": found["notes"],
         "added": time.strftime("%Y-%m-%d"), "smplit": smplit.__version__,
     }
-    os.replace(source, path)
-    with whole_file(path.with_name(path.name + NOTE)) as temporary:
-        temporary.write_text(json.dumps(note, indent=1, ensure_ascii=False), "utf-8")
+    written = scratch / "note"
+    written.write_text(json.dumps(note, indent=1, ensure_ascii=False), "utf-8")
+    os.replace(source, path)  # of the same disk: whole or not at all
+    os.replace(written, path.with_name(path.name + NOTE))
     return {key: note[key] for key in ("model", "title", "build", "source", "size", "notes")} | {"path": str(path), "enables": entry.enables}
