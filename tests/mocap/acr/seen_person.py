@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A person whom the smplx package posed, what detectors see of them, and what a network without perspective makes of their hands."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from smplit.body.model import BodyModel
-from smplit.mocap.observations import PersonLandmarks
+from smplit.mocap.observations import CameraMotion, PersonLandmarks
 
 BODY = Path(__file__).resolve().parents[3] / "model_files" / "body" / "OPEN_NEUTRAL.npz"
 FRAMES, FPS, FOCAL, SIZE = 40, 30.0, 1000.0, (1280, 720)
@@ -20,12 +21,18 @@ _ARM = ((0, 3, 6, 9, 13, 16, 18, 20), (0, 3, 6, 9, 14, 17, 19, 21))  # joints do
 _FINGERS = (12, 0, 3, 9, 6)  # first rows, among a hand's 15 joints, of MediaPipe's thumb, index, middle, ring and little finger
 
 
+@functools.cache
+def _models():
+    """Read once."""
+    return BodyModel.load(BODY), smplx.SMPLX(BODY, use_pca=False, flat_hand_mean=True, batch_size=FRAMES, num_betas=10, num_expression_coeffs=10)
+
+
 class SeenPerson:
     """`where` (3,) m: the pelvis, camera axes; `bend` rad of the elbows: hands are apart, or together from 1.8 on. Side 0 is the LEFT."""
 
     def __init__(self, where=(-1.0, 0.3, 3.2), bend=1.0, seed=0):
         random = np.random.default_rng(seed)
-        self.body, self.times = BodyModel.load(BODY), np.arange(FRAMES) / FPS
+        self.body, self.times = _models()[0], np.arange(FRAMES) / FPS
         wave = np.sin(2 * np.pi * 0.5 * self.times)[:, None]
         pose = np.zeros((FRAMES, 22, 3))
         pose[:, 0] = [np.pi, 0, 0]  # faces the camera
@@ -35,17 +42,19 @@ class SeenPerson:
         self.pose = pose
         still = random.normal(0, 0.2, (2, 15, 3))
         self.fingers = still + 0.15 * random.normal(0, 1.0, (2, 15, 3)) * wave[..., None, None]  # (N,2,15,3)
-        self.joints = self._posed() + np.asarray(where) - self._posed()[:1, :1]
+        joints = self._posed()
+        self.joints = joints + np.asarray(where) - joints[:1, :1]
         turns = [Rotation.from_rotvec(pose[:, joint]) for joint in range(22)]
         self.forearms = np.stack([_product(turns, chain[:-1]) for chain in _ARM], 1)  # (N,2,3,3) of the elbow, in camera axes
         self.wrists = np.stack([_product(turns, chain) for chain in _ARM], 1)
 
     def _posed(self):
-        model = smplx.SMPLX(BODY, use_pca=False, flat_hand_mean=True, batch_size=FRAMES, num_betas=10, num_expression_coeffs=10)
         given = lambda values: torch.as_tensor(values.reshape(FRAMES, -1), dtype=torch.float32)
         with torch.no_grad():
-            out = model(global_orient=given(self.pose[:, 0]), body_pose=given(self.pose[:, 1:]),
-                        left_hand_pose=given(self.fingers[:, 0]), right_hand_pose=given(self.fingers[:, 1]))
+            out = _models()[1](
+                global_orient=given(self.pose[:, 0]), body_pose=given(self.pose[:, 1:]), left_hand_pose=given(self.fingers[:, 0]),
+                right_hand_pose=given(self.fingers[:, 1]),
+            )
         return out.joints.numpy()[:, :55].astype(np.float64)
 
     def landmarks(self, person=1, first=0):
@@ -85,6 +94,10 @@ class SeenPerson:
         local = Rotation.from_rotvec(self.fingers[row, side] - mean_hands[side]).as_matrix()
         rotations = np.concatenate([Rotation.from_rotvec(best[:3]).as_matrix()[None], local])
         return np.concatenate([[best[3]], best[4:], rotations[:, :, :2].reshape(-1), np.full(10, 3.0)])
+
+
+def camera(size=None):
+    return CameraMotion(np.broadcast_to(np.eye(3), (FRAMES, 3, 3)), "static", K, "guess", np.zeros(FRAMES), size=size)
 
 
 def project(points):

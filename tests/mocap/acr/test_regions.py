@@ -4,11 +4,10 @@
 import numpy as np
 import pytest
 import torch
-from seen_person import FOCAL, FPS, FRAMES, SIZE, K, SeenPerson
+from seen_person import FOCAL, FPS, FRAMES, SIZE, SeenPerson, camera
 
-from smplit.mocap.acr.look import AcrLook, picture_size
-from smplit.mocap.acr.regions import hand_squares
-from smplit.mocap.observations import CameraMotion
+from smplit.mocap.acr.look import AcrLook
+from smplit.mocap.acr.regions import hand_squares, picture_size
 
 TIMES = np.arange(FRAMES) / FPS
 
@@ -129,10 +128,6 @@ def test_squares_stay_within_the_picture_and_are_never_larger_than_all_of_it():
     close = SeenPerson(where=(0.0, 0.35, 0.75), bend=1.8).landmarks()
     squares = hand_squares(close, TIMES, SIZE).squares
     assert squares[..., 2].max() <= max(SIZE)
-
-
-def camera(size=None):
-    return CameraMotion(np.broadcast_to(np.eye(3), (FRAMES, 3, 3)), "static", K, "guess", np.zeros(FRAMES), size=size)
 
 
 class Pretended(torch.nn.Module):

@@ -6,7 +6,7 @@ import copy
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from seen_person import FRAMES, SIZE, K, SeenPerson, angles
+from seen_person import FRAMES, SIZE, SeenPerson, angles, camera
 
 from smplit.mocap.acr import to_smplx
 from smplit.mocap.acr.identity import wrists_of_others
@@ -15,7 +15,6 @@ from smplit.mocap.acr.to_smplx import agreement, hands_of_answers
 from smplit.mocap.hands.landmark_fit import HandFit
 
 MEAN = np.random.default_rng(7).normal(0, 0.2, (2, 15, 3))
-NOBODY = np.zeros((FRAMES, 0, 2))
 
 
 class Scene:
@@ -25,9 +24,9 @@ class Scene:
         self.plan = hand_squares(self.landmarks, self.person.times, SIZE)
         self.answers = self.person.answers(self.plan, MEAN)
 
-    def fit(self, answers=None, others=NOBODY, other_fit=None):
-        person, answers = self.person, self.answers if answers is None else answers
-        return hands_of_answers(answers, self.plan, self.landmarks, K, person.body, person.times, MEAN, others, other_fit)
+    def fit(self, answers=None, people=(), other_fit=None, landmarks=None):
+        answers = self.answers if answers is None else answers
+        return hands_of_answers(answers, landmarks or self.landmarks, camera(), self.person.times, self.person.body, MEAN, people, other_fit)
 
     def changed(self):
         return copy.deepcopy(self.answers)
@@ -120,10 +119,10 @@ def test_a_hand_at_another_person_s_wrist_is_not_theirs(scene):
     answers = scene.changed()
     near = 30.0 / (scene.plan.squares[:, 0, 2] / 2.0)
     answers["parameters"][:, 0, 0, 1] += near
-    others = wrists_of_others(scene.landmarks, [scene.landmarks, other])
+    people = [scene.landmarks, other]
     assert (scene.fit(answers).confidence[:, 0] > 0).all()  # a bit off, but nobody else is there
-    assert (scene.fit(answers, others).confidence[:, 0] == 0).all()
-    assert (scene.fit(others=others).confidence[:, 0] > 0.5).all()  # their own stays theirs
+    assert (scene.fit(answers, people).confidence[:, 0] == 0).all()
+    assert (scene.fit(people=people).confidence[:, 0] > 0.5).all()  # their own stays theirs
 
 
 def test_wrists_of_others_are_those_of_the_same_video_frames():
@@ -152,9 +151,7 @@ def test_a_hand_that_points_back_along_its_forearm_is_not_believed(scene):
     assert (scene.fit(answers).confidence[:, 0] == 0).all()
     blind = copy.deepcopy(scene.landmarks)
     blind.body_confidence[:, 13] = 0.0
-    person = scene.person
-    believed = hands_of_answers(answers, scene.plan, blind, K, person.body, person.times, MEAN, NOBODY)
-    assert (believed.confidence[:, 0] > 0.3).all()
+    assert (scene.fit(answers, landmarks=blind).confidence[:, 0] > 0.3).all()
 
 
 def test_another_estimate_of_the_wrist_can_refuse_it(scene):
@@ -181,7 +178,3 @@ def test_numbers_that_make_no_sense_come_to_nothing(scene):
     answers["scores"][:], answers["found"][:] = 1.0, 1.0
     wild = scene.fit(answers)
     assert all(np.isfinite(values).all() for values in (wild.poses, wild.wrist_rotations, wild.confidence))
-
-
-def test_hands_together_are_seen_in_one_look():
-    assert not any(Scene(1.0).plan.shared(row) for row in range(FRAMES)) and all(Scene(1.8).plan.shared(row) for row in range(FRAMES))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smplit.mocap.observations import PersonLandmarks
+from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.smoothing import smooth_curves
 
 HAND = 0.19  # m from the wrist to the middle finger's tip of an adult
@@ -75,6 +75,12 @@ def hand_squares(landmarks: PersonLandmarks, times: np.ndarray, size: Sequence[i
     squares = _within(middles, sides, size)
     squares[~wanted] = 0
     return HandSquares(squares, np.where(wanted[..., None], wrists, np.nan), np.where(wanted, lengths, np.nan))
+
+
+def picture_size(camera: CameraMotion) -> tuple[int, int]:
+    """Width and height, px."""
+    width, height = camera.size or np.round(2.0 * camera.K[:2, 2])
+    return int(width), int(height)
 
 
 def _sighted(landmarks: PersonLandmarks, size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

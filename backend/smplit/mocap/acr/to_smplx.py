@@ -6,19 +6,21 @@ MANO's hands and SMPL-X's share their rest pose, so a hand's rotation is its wri
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from smplit.axes import axis_angle_from_matrix
 from smplit.body.model import BodyModel
 from smplit.mocap.acr.decode import LEAST_SCORE, rotations_of
-from smplit.mocap.acr.identity import belonging
+from smplit.mocap.acr.identity import belonging, wrists_of_others
 from smplit.mocap.acr.picture import pixels_of, pixels_per_metre
-from smplit.mocap.acr.regions import HandSquares
+from smplit.mocap.acr.regions import HandSquares, hand_squares, picture_size
 from smplit.mocap.alignment import sight_rotations
 from smplit.mocap.gaps import smooth_at_ease
 from smplit.mocap.hands.landmark_fit import HandFit
 from smplit.mocap.hands.skeleton import RELAXED, finger_tips, hand_skeleton
-from smplit.mocap.observations import PersonLandmarks
+from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.smoothing import outlier_weights, smooth_curves, smooth_rotations
 
 _ARMS = (13, 15), (14, 16)  # BlazePose elbow and wrist
@@ -32,28 +34,29 @@ _OUTLIER_ROUNDS = 4
 
 
 def hands_of_answers(
-    answers: dict[str, np.ndarray], squares: HandSquares, landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: np.ndarray,
-    mean_hands: np.ndarray, others: np.ndarray, other_fit: HandFit | None = None,
+    answers: dict[str, np.ndarray], landmarks: PersonLandmarks, camera: CameraMotion, times: np.ndarray, body: BodyModel,
+    mean_hands: np.ndarray, people: Sequence[PersonLandmarks] = (), other_fit: HandFit | None = None,
 ) -> HandFit:
     """One person's hands over N frames.
 
     Args:
-        answers: `found` (N,2,2), `scores` (N,2,2) and `parameters` (N,2,2,109) by frame, slot (`AcrLook`) and side; NaN where not asked.
-        squares: what was looked at.
-        landmarks: the forearms' directions are taken from it.
-        K: (3,3) px.
+        answers: what `AcrLook` said of this person: `found` (N,2,2), `scores` (N,2,2) and `parameters` (N,2,2,109) by frame, slot
+            and side; NaN where not asked.
+        landmarks, camera, times: those that it planned with.
         mean_hands: (2,15,3) rad, what the fingers are relative to (`flat_hand.mean_hands`).
-        others: (N,M,2) px wrists of other people (`identity.wrists_of_others`).
+        people: everyone in the shot; a hand at another's wrist is not this person's.
         other_fit: another estimate of the same wrists; where it contradicts, a hand is not believed.
 
     Returns:
         A `HandFit`. Unseen hands ease to a relaxed curl, and their wrists hold the neighbouring ones, at confidence 0.
     """
+    squares = hand_squares(landmarks, times, picture_size(camera))
+    others = wrists_of_others(landmarks, people)
     rest = body.rest_joints().cpu().numpy().astype(np.float64)
     knuckles = np.stack([rest[28] - rest[20], rest[43] - rest[21]])  # (2,3) m wrist to the middle finger
     fingers, wrists, pixels, confidence = _best_look(answers, squares, others, knuckles, mean_hands)
     # The network answers as if a hand stood straight ahead: its camera is a weak-perspective one.
-    wrists = sight_rotations(pixels[:, :, None], K) @ wrists
+    wrists = sight_rotations(pixels[:, :, None], camera.K) @ wrists
     confidence *= _along_forearms(wrists, knuckles, landmarks)
     if other_fit is not None:
         confidence *= agreement(wrists, other_fit.wrist_rotations, other_fit.confidence)
