@@ -155,7 +155,7 @@ def models_add(files: Positional[tuple[Path, ...]], common: OmitArgPrefixes[Comm
     if not files:
         raise BadInput("No file was named.", "Write: smplit models add FILE.", "no_file")
     outcome = add(list(files), terminal.say)
-    for text in (*outcome["skipped"], *(note for row in outcome["added"] for note in row["notes"])):
+    for text in (*outcome["skipped"][:12], *(note for row in outcome["added"] for note in row["notes"])):
         terminal.say(text, style="yellow")
     if common.json:
         terminal.result(outcome | {"models": models.states(hashes=False)}, True)

@@ -83,21 +83,23 @@ def gmm(seed=0):
     return {"means": random.normal(0, 0.3, (8, 69)), "covars": spread @ spread.transpose(0, 2, 1) + 0.1 * np.eye(69), "weights": np.full(8, 0.125)}
 
 
-def pickled_body(path, arrays, protocol=2, module=None):
-    """As SMPL, MANO and FLAME come: chumpy arrays, one of them a Select of another, a sparse regressor, texts beside them.
+def pickled_body(path, arrays, protocol=2, module=None, select=True):
+    """As SMPL, MANO and FLAME come: chumpy arrays, one of them a `select` of another, a sparse regressor, texts beside them.
 
     `module` renames numpy's, which pickles of before numpy 2 name otherwise.
     """
-    with pretended("chumpy.ch.Ch", "chumpy.reordering.Select") as (array, select):
+    with pretended("chumpy.ch.Ch", "chumpy.reordering.Select") as (array, pick):
         def chumpy(value):
             made = array()
             made.__dict__.update(x=value, _dirty_vars=set(), _itr=None)
             return made
 
-        picked = select()
         directions = arrays["shapedirs"]
-        reversed_ = chumpy(np.ascontiguousarray(directions.ravel()[::-1]))
-        picked.__dict__.update(a=reversed_, idxs=np.arange(directions.size)[::-1], preferred_shape=directions.shape, _dirty_vars={"a"})
+        picked = chumpy(directions)
+        if select:
+            picked = pick()
+            backwards = chumpy(np.ascontiguousarray(directions.ravel()[::-1]))
+            picked.__dict__.update(a=backwards, idxs=np.arange(directions.size)[::-1], preferred_shape=directions.shape, _dirty_vars={"a"})
         content = pickle.dumps(dict(arrays) | {
             "v_template": chumpy(arrays["v_template"]), "shapedirs": picked, "posedirs": chumpy(np.asfortranarray(arrays["posedirs"])),
             "J_regressor": scipy.sparse.csc_matrix(arrays["J_regressor"]), "bs_style": "lbs", "bs_type": b"lrotmin",

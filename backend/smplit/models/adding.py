@@ -22,6 +22,7 @@ import smplit
 from smplit import models
 from smplit.errors import BadInput, MissingModel, NoSpace, SmplitError
 from smplit.models.added import NOTE, notes
+from smplit.models.archives import files_below
 from smplit.models.child import REPORT
 from smplit.models.registry import MODELS
 
@@ -52,7 +53,7 @@ def add(paths: list[Path], say: Callable[[str], None] = lambda _: None) -> dict:
     made = [folder for folder in (target, *target.parents) if not folder.exists()]
     try:
         target.mkdir(parents=True, exist_ok=True)
-        needed = sum(_bytes_of(path) for path in paths)
+        needed = sum(_bytes_of(path) for path in paths if path.is_file())
         if shutil.disk_usage(target).free < needed + (64 << 20):
             raise NoSpace(f"'{target}' has no room for {needed / _GIB:.1f} GiB.", "Free some, or set SMPLIT_MODEL_FILES to a folder elsewhere.")
         scratch = Path(tempfile.mkdtemp(prefix=".adding-", dir=target))
@@ -114,7 +115,7 @@ def _check(path: Path) -> None:
 
 
 def _bytes_of(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
+    return path.stat().st_size if path.is_file() else sum(file.stat().st_size for _, file in files_below(path))
 
 
 def _ask_child(paths: list[Path], scratch: Path) -> dict:

@@ -84,7 +84,7 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> 
 
 
 def files_below(folder: Path) -> list[tuple[str, Path]]:
-    """(path below the folder, file) of all that may be models; links are not followed."""
+    """(path below the folder, file) of all that may be models, and of zips; links are not followed."""
     found = []
     for where, folders, names in os.walk(folder):
         depth = len(Path(where).relative_to(folder).parts)
@@ -92,4 +92,5 @@ def files_below(folder: Path) -> list[tuple[str, Path]]:
         found += [str((Path(where) / name).relative_to(folder).as_posix()) for name in names if not (Path(where) / name).is_symlink()]
         if len(found) > _MOST_FILES:
             raise BadInput(f"'{folder}' holds more than {_MOST_FILES} files.", "Name the file itself.", "too_many_files")
-    return [(name, folder / name) for name in candidates(found) if (folder / name).is_file()]
+    zips = sorted(name for name in found if name.lower().endswith(".zip"))
+    return [(name, folder / name) for name in (*candidates(found), *zips) if (folder / name).is_file()]

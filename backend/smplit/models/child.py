@@ -11,7 +11,6 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -132,16 +131,6 @@ class _Finder:
         self.found[model] = Found(model, title, target.name, relative or entry.paths[0], label, digest, build, notes)
 
 
-def _sources(path: Path, scratch: Path) -> Iterator[tuple[str, Path, bool]]:
-    """(name for the user, file, whether it is one of many) of a file, a zip or a folder."""
-    if path.is_dir():
-        yield from ((label, file, True) for label, file in archives.files_below(path))
-    elif contents.kind_of(path) == contents.ZIP:
-        yield from ((label, file, True) for label, file in archives.members(path, scratch))
-    else:
-        yield path.name, path, False
-
-
 def examine(paths: list[Path], folder: Path) -> dict:
     """The report on files, zips and folders; converted models are in `folder` afterwards."""
     finder = _Finder(folder)
@@ -149,18 +138,51 @@ def examine(paths: list[Path], folder: Path) -> dict:
     try:
         for path in paths:
             label = path.name
-            for label, file, one_of_many in _sources(path, folder):
-                try:
-                    finder.take(label, file)
-                except BadInput as error:
-                    if not one_of_many or error.code not in _PASSED_OVER:
-                        raise
-                    finder.skipped.append(f"'{label}': {error.message}")
-            label = path.name
+            if path.is_dir():
+                _examine_folder(path, finder)
+            else:
+                _examine_file(path, finder)
         finder.finish()
+    except _RefusedFile as error:
+        return _refusal(error.label, error.reason)
     except BadInput as error:
-        return {"error": {"message": f"'{label}' was refused. {error.message}", "remedy": error.remedy, "code": error.code}}
+        return _refusal(label, error)
     return {"found": [asdict(found) for found in finder.found.values()], "skipped": finder.skipped}
+
+
+class _RefusedFile(Exception):
+    """Which of a zip's members was refused, and why."""
+
+    def __init__(self, label: str, reason: BadInput):
+        super().__init__(label)
+        self.label, self.reason = label, reason
+
+
+def _examine_folder(path: Path, finder: _Finder) -> None:
+    """A folder of downloads may hold anything: what is refused is passed over."""
+    for label, file in archives.files_below(path):
+        try:
+            _examine_file(file, finder)
+        except (BadInput, _RefusedFile) as error:
+            finder.skipped.append(f"'{label}': {error.reason.message if isinstance(error, _RefusedFile) else error.message}")
+
+
+def _examine_file(path: Path, finder: _Finder) -> None:
+    """One file, or a zip, of whose members those are passed over that are no model."""
+    if contents.kind_of(path) != contents.ZIP:
+        finder.take(path.name, path)
+        return
+    for label, file in archives.members(path, finder.folder):
+        try:
+            finder.take(label, file)
+        except BadInput as error:
+            if error.code not in _PASSED_OVER:
+                raise _RefusedFile(label, error) from error
+            finder.skipped.append(f"'{label}': {error.message}")
+
+
+def _refusal(label: str, error: BadInput) -> dict:
+    return {"error": {"message": f"'{label}' was refused. {error.message}", "remedy": error.remedy, "code": error.code}}
 
 
 def _sha256(path: Path) -> str:
