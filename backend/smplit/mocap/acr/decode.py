@@ -47,7 +47,7 @@ def decode(maps: dict[str, HandMaps]) -> HandAnswers:
     centres = torch.stack([cells // CELLS, cells % CELLS], -1)
     parameters = torch.stack([_at(side.parameters, cells[:, index]) for index, side in enumerate((left, right))], 1)
     told = torch.stack([_at(left.prior, cells[:, 1]), _at(right.prior, cells[:, 0])], 1)  # each asked at the other hand's place
-    apart = (centres[:, 0] - centres[:, 1]).double().norm(dim=-1)
+    apart = (centres[:, 0] - centres[:, 1]).float().norm(dim=-1)
     near = found.all(1) & (apart <= _REACH)
     parameters[..., CAMERA:] += torch.where(near[:, None, None], told, 0.0)
     return HandAnswers(found, scores, centres, parameters)

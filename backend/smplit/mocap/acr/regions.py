@@ -27,12 +27,12 @@ _BODY_SAY = 0.25  # of the body's landmarks of a hand against the hand's own
 _PLACE_CUTOFF, _SIZE_CUTOFF, _APART_CUTOFF = 2.0, 0.5, 1.0  # Hz
 _BRIDGED = 0.25  # s before and after a hand is seen in which it is looked for, too
 # All in hand lengths:
-_ALONE = 3.0  # side of one hand's square
+_ALONE = 2.8  # side of one hand's square
 _MARGIN = 1.0  # between a hand's middle and the edge of a square for both
-_JOIN, _PART = 5.5, 6.5  # sides of a square for both: shared below, given up above
+_JOIN, _PART = 5.0, 5.8  # sides of a square for both: shared below, given up above
 _STRAY = 0.5  # from the smoothed place to a hand that moves fast
 _SMALLEST = 64  # px side; less is blur
-_LARGEST_RATIO = 2.5  # of a hand's own scale to the body's, either way
+_LARGEST_RATIO = 2.5  # of a hand's own scale to the body's
 
 
 @dataclass
@@ -64,9 +64,8 @@ def hand_squares(landmarks: PersonLandmarks, times: np.ndarray, size: Sequence[i
     if lengths is None or not (weight > 0).any():
         return None
     wanted = np.stack([_near_seen(weight[:, side] > 0, times) for side in (0, 1)], 1)
-    middles, wrists = (
-        np.stack([_followed(places[:, side], weight[:, side], times, lengths[:, side]) for side in (0, 1)], 1) for places in (middles, wrists)
-    )
+    middles = _followed(middles, weight, times, _STRAY * lengths)
+    wrists = _followed(wrists, weight, times, np.zeros_like(lengths))
     both = wanted.all(1)
     needed, shared_middle, hand = _for_both(middles, lengths)
     both &= _kept_together(needed / hand, both, times)
@@ -101,24 +100,19 @@ def _hand_lengths(landmarks: PersonLandmarks, times: np.ndarray) -> np.ndarray |
     """(N,2) px, steady over time; None where nothing can be measured."""
     hands, hand_trust = _scales(landmarks.hands, np.repeat(np.asarray(landmarks.hand_confidence)[..., None], 21, -1), _HAND_BONES)
     body, body_trust = (values[:, None] for values in _scales(landmarks.body, landmarks.body_confidence, _BONES))
-    bounded = np.clip(hands, body / _LARGEST_RATIO, body * _LARGEST_RATIO)
-    hands = np.where(body_trust > 0, bounded, hands)
-    say = np.stack([hand_trust**2, _BODY_SAY * np.broadcast_to(body_trust**2, hands.shape)])
-    total = say.sum(0)
-    measured = (total > 0).any(0)
+    # Bones only shorten when they point at the camera: the longest tells, and a hand is as near as the body, or nearer.
+    scale = np.where(body_trust > 0, np.clip(hands, body, body * _LARGEST_RATIO), hands)
+    trust = np.maximum(hand_trust, body_trust)  # (N,2)
+    measured = (trust > 0).any(0)
     if not measured.any():
         return None
-    logs = (say * np.log(np.stack([hands, np.broadcast_to(body, hands.shape)]))).sum(0) / np.maximum(total, 1e-12)
     source = np.where(measured, [0, 1], [1, 0])  # a hand that is never measured is as large as the other
-    steady = [smooth_curves(logs[:, [side]], np.minimum(total[:, side], 1.0), times, _SIZE_CUTOFF)[:, 0] for side in source]
+    steady = [smooth_curves(np.log(scale[:, [side]]), trust[:, side], times, _SIZE_CUTOFF)[:, 0] for side in source]
     return HAND * np.exp(np.stack(steady, 1))
 
 
 def _scales(pixels: np.ndarray, confidence: np.ndarray, bones: dict[tuple[int, int], float]) -> tuple[np.ndarray, np.ndarray]:
-    """(...,P,2) px, (...,P) -> (...) px/m and how sure it is, 0 where nothing is seen.
-
-    By the bone that is seen longest: they only shorten when they point at the camera.
-    """
+    """(...,P,2) px, (...,P) -> (...) px/m by the bone that is seen longest, and how sure it is: 0 where nothing is seen."""
     pixels, confidence = np.nan_to_num(pixels.astype(np.float64)), np.nan_to_num(np.asarray(confidence, np.float64))
     first, last = np.array(list(bones)).T
     scale = np.linalg.norm(pixels[..., first, :] - pixels[..., last, :], axis=-1) / np.array(list(bones.values()))
@@ -137,14 +131,12 @@ def _near_seen(seen: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.abs(around - times).min(0) <= _BRIDGED
 
 
-def _followed(places: np.ndarray, weight: np.ndarray, times: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """(N,2) px smoothed; where a hand is too fast for that, close enough to keep it in the square."""
-    if not (weight > 0).any():
-        return places
-    smooth = smooth_curves(places, weight, times, _PLACE_CUTOFF)
-    stray = np.where((weight > 0)[:, None], places - smooth, 0.0)
-    limit = _STRAY * lengths[:, None]
-    return smooth + stray - np.clip(stray, -limit, limit)
+def _followed(places: np.ndarray, weight: np.ndarray, times: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """(N,2,2) px of both hands smoothed, and through gaps; where a hand is seen, no further from it than `reach` (N,2) px."""
+    seen = weight > 0
+    smooth = np.stack([smooth_curves(places[:, side], weight[:, side], times, _PLACE_CUTOFF) for side in (0, 1)], 1)
+    stray, reach = np.where(seen[..., None], places - smooth, 0.0), reach[..., None]
+    return smooth + stray - np.clip(stray, -reach, reach)
 
 
 def _for_both(middles: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
