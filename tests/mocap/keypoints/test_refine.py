@@ -63,6 +63,27 @@ def test_what_hangs_on_a_point_comes_along_and_the_rest_stays(landmark, follower
     np.testing.assert_allclose(merged.confidence[followers], 0.8)
 
 
+@pytest.mark.parametrize("part", ["legs", "all"])
+def test_sides_that_the_other_network_sees_exchanged_are_exchanged_whole_with_depth_mirrored(part):
+    """A body whose left is 60 px right of its right; BlazePose took its front for its back."""
+    sides = np.where(np.arange(33) % 2 == 1, 30.0, -30.0)
+    body = seen()
+    body.landmarks.pixels[11:] = np.stack([215 + sides, 100.0 + 6 * (np.arange(33) // 2)], 1)[11:]
+    body.landmarks.world[:] = np.stack([sides, np.arange(33.0), 1.0 + np.arange(33)], 1)
+    true = body.landmarks.pixels.copy()
+    first = 23 if part == "legs" else 11
+    order = np.arange(33)
+    order[first:] = [i + 1 if i % 2 else i - 1 for i in range(first, 33)]
+    sure = np.full(33, np.nan)
+    sure[[11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]] = 0.4  # less than BlazePose's 0.8
+    mistaken = SeenBody(7, body.box, BodyLandmarks(true[order], body.landmarks.confidence, body.landmarks.world[order], 0.9, body.landmarks.circle))
+    merged = merge_body(mistaken, true, sure, _SHAPE)
+    np.testing.assert_allclose(merged.pixels[11:], true[11:])
+    turned = np.where(np.arange(33) >= first, -1.0, 1.0)
+    np.testing.assert_allclose(merged.world[11:], (body.landmarks.world * np.stack([turned * 0 + 1, turned * 0 + 1, turned], 1))[11:])
+    np.testing.assert_array_equal(merge_body(body, true, sure, _SHAPE).world, body.landmarks.world)
+
+
 def test_the_3d_the_circle_and_the_presence_stay_blazeposes():
     body = seen()
     before, merged = body.landmarks, told(_NOSE, (5, 5), 0.9, body)

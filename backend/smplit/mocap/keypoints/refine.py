@@ -16,10 +16,12 @@ from smplit.mocap.keypoints.bodies import SeenBody, inside_picture
 from smplit.mocap.keypoints.extremities import Extremities
 from smplit.mocap.keypoints.hands import HandLandmarks, region_from_landmarks
 from smplit.mocap.keypoints.point_layouts import CARRIED_BY, hands_of, in_blazepose
+from smplit.mocap.keypoints.sides import LOWER, MIRRORED, UPPER
 from smplit.mocap.keypoints.top_down import TopDownLandmarker
 
 _SURE = 0.3  # confidence from which an added network's point takes BlazePose's place
 _WILD = 0.15  # of the box's longer side: networks that differ more do not mean the same point
+_CLEARLY = 0.5  # exchanged sides must fit that much better than the given ones
 _HAND_SURE = 0.3  # mean confidence of a hand's 21 points
 _OTHER_HAND = 0.5  # hand sizes between the points of two networks, on average: beyond, they look at different things
 
@@ -60,10 +62,10 @@ def merge_body(body: SeenBody, points: np.ndarray, confidence: np.ndarray, shape
     stay: they are at least in keeping with the rest of the body, a weak peak may be anywhere. What the other network does not give is
     carried along with the point that it hangs on.
     """
-    own = body.landmarks
     told = np.isfinite(confidence)
-    side = region_from_circle(own.circle).side
+    side = region_from_circle(body.landmarks.circle).side
     confidence = inside_picture(points, np.where(told, confidence, 0.0), side, shape)
+    own = _with_sides_of(body.landmarks, points, told & (confidence >= _SURE))
     apart = np.linalg.norm(points - own.pixels, axis=-1)
     wild = apart > _WILD * float((body.box[2:] - body.box[:2]).max())
     taken = told & (confidence >= _SURE) & (~wild | (confidence >= own.confidence))
@@ -72,6 +74,24 @@ def merge_body(body: SeenBody, points: np.ndarray, confidence: np.ndarray, shape
         if taken[carrier] and not taken[landmark]:
             pixels[landmark] += points[carrier] - own.pixels[carrier]
     return replace(own, pixels=pixels, confidence=np.where(taken, confidence, own.confidence).astype(np.float32))
+
+
+def _with_sides_of(own: BodyLandmarks, points: np.ndarray, sure: np.ndarray) -> BodyLandmarks:
+    """BlazePose's landmarks, left and right exchanged where that is what the other network's `sure` (33,) points say.
+
+    Otherwise one person's left and right would be mixed. Should the other network be wrong, both are wrong together, which
+    `sides.right_mistaken_sides` sees over time. Depth is mirrored, as there.
+    """
+    order, depth = np.arange(33), np.ones(33)
+    for part in (UPPER, LOWER):
+        used = part[sure[part] & sure[MIRRORED[part]] & (MIRRORED[part] != part)]
+        given, other = (np.linalg.norm(own.pixels[rows] - points[used], axis=-1).sum() for rows in (used, MIRRORED[used]))
+        if len(used) >= 4 and other < _CLEARLY * given:
+            order[part], depth[part] = MIRRORED[part], -1.0
+    if (depth > 0).all():
+        return own
+    world = own.world[order] * np.stack([np.ones(33), np.ones(33), depth], 1)
+    return replace(own, pixels=own.pixels[order], confidence=own.confidence[order], world=world.astype(own.world.dtype))
 
 
 def _seen_hands(points: np.ndarray, confidence: np.ndarray, shape: tuple[int, ...]) -> SeenHands:

@@ -16,7 +16,7 @@ from smplit.mocap.observations import PersonLandmarks
 # BlazePose landmarks 0-32 with left and right exchanged.
 MIRRORED = np.array([0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(i + 1 if i % 2 else i - 1 for i in range(11, 33))])
 # The network may mistake the legs alone, or all but the legs.
-_UPPER, _LOWER = np.arange(0, 23), np.arange(23, 33)
+UPPER, LOWER = np.arange(0, 23), np.arange(23, 33)
 _PER_SECOND = 0.5  # body sizes of leaping that one second of exchanged sides costs
 _GAP = 0.25  # s: over longer gaps nothing can be compared
 
@@ -27,7 +27,7 @@ def mistaken_sides(points: np.ndarray, confidence: np.ndarray, times: np.ndarray
     points (N,33,2) px, confidence (N,33) 0..1, times (N,) s, of the frames that show the person.
     """
     size = float(np.median(np.ptp(points, axis=1).max(-1)))
-    return tuple(_exchanged(points[:, part], points[:, MIRRORED[part]], confidence[:, part], times, size) for part in (_UPPER, _LOWER))
+    return tuple(_exchanged(points[:, part], points[:, MIRRORED[part]], confidence[:, part], times, size) for part in (UPPER, LOWER))
 
 
 def _exchanged(given: np.ndarray, other: np.ndarray, confidence: np.ndarray, times: np.ndarray, size: float) -> np.ndarray:
@@ -60,7 +60,7 @@ def right_mistaken_sides(person: PersonLandmarks, times: np.ndarray) -> None:
     """
     seen = np.flatnonzero(person.seen)
     upper, lower = mistaken_sides(person.body[seen], person.body_confidence[seen], times[seen])
-    for part, frames in ((_UPPER, seen[upper]), (_LOWER, seen[lower])):
+    for part, frames in ((UPPER, seen[upper]), (LOWER, seen[lower])):
         here, there = np.ix_(frames, part), np.ix_(frames, MIRRORED[part])
         for values in (person.body, person.body_confidence, person.body_world):
             values[here] = values[there]
