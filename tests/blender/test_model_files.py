@@ -11,18 +11,24 @@ import pytest
 EXTENSION = "bl_ext.user_default.smplit"
 
 
+ICONS = {item.identifier for item in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items}
+
+
 class Page:
-    """A layout that remembers what is written and which buttons there are."""
+    """A layout that remembers what is written and which buttons there are, and knows Blender's icons and operators."""
 
     def __init__(self, seen=None):
         self.seen = [] if seen is None else seen
         self.use_property_split = False
 
     def label(self, text="", icon="NONE"):
+        assert icon in ICONS
         self.seen.append(("label", text, icon))
 
     def operator(self, name, text="", icon="NONE", emboss=True):
-        button = type("Button", (), {})()
+        assert icon in ICONS
+        properties = getattr(bpy.ops.smplit, name.removeprefix("smplit.")).get_rna_type().properties
+        button = type("Button", (), {"__slots__": tuple(properties.keys())})()
         self.seen.append(("operator", name, button))
         return button
 

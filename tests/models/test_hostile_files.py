@@ -460,7 +460,7 @@ def test_a_pickle_that_asks_for_all_memory_ends_in_the_second_process(model_fold
 
 
 WALLS = """
-import os, socket, subprocess, sys
+import os, shutil, socket, subprocess, sys
 from pathlib import Path
 from smplit.models import guard
 inside, outside = Path(sys.argv[1]), Path(sys.argv[2])
@@ -469,6 +469,9 @@ guard.limit(1 << 20)
 guard.confine(inside)
 (inside / "own").write_text("x")
 (inside / "own").unlink()
+shutil.copyfile(outside / "old", inside / "copy")
+(inside / "copy").rename(inside / "moved")
+(inside / "moved").unlink()
 assert (outside / "old").read_text() == "x"
 for attempt in (
     lambda: os.system("true"), lambda: subprocess.run([sys.executable, "-c", ""]), lambda: os.fork(), lambda: socket.socket(),
@@ -476,6 +479,8 @@ for attempt in (
     lambda: os.rename(outside / "old", inside / "old"), lambda: os.symlink(outside, outside / "link"),
     lambda: (inside / ".." / "new").write_text("x"),
     lambda: os.posix_spawn("/bin/true", ["true"], {}), lambda: os.execv("/bin/true", ["true"]), lambda: bytearray(40 << 30),
+    lambda: os.kill(os.getppid(), 0), lambda: shutil.copyfile(outside / "old", outside / "new"),
+    lambda: shutil.move(outside / "old", inside / "old"),
 ):
     try:
         attempt()

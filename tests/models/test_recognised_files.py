@@ -220,6 +220,23 @@ def test_flame_and_the_mixture_of_poses_are_read_from_their_pickles(model_folder
     assert np.allclose(means.numpy(), prior["means"][:, :63]) and np.allclose(weights.numpy(), prior["weights"])
 
 
+def test_one_zip_of_everything_goes_through_the_second_process(model_folder, tmp_path):
+    """What each kind of file needs is allowed there."""
+    import fake_networks
+
+    fake_networks.write_heatmaps(tmp_path / "a.onnx", {0: 0})
+    torch.save({f"vp_model.{name}": torch.full(shape, 0.5) for name, shape in networks._VPOSER.items()}, tmp_path / "b.ckpt")
+    pickled_body(tmp_path / "c.pkl", mano("left"))
+    pickled_body(tmp_path / "d.pkl", mano("right"))
+    torch.save(network_weights(Smirk), tmp_path / "e.pth", _use_new_zipfile_serialization=False)
+    np.savez(tmp_path / "f.npz", **gmm())
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name in ("a.onnx", "b.ckpt", "c.pkl", "d.pkl", "e.pth", "f.npz"):
+            archive.write(tmp_path / name, name)
+    outcome = adding.add([tmp_path / "all.zip"])
+    assert sorted(row["model"] for row in outcome["added"]) == ["gmm_prior", "mano", "smirk", "vitpose", "vposer"] and not outcome["skipped"]
+
+
 def test_landmark_networks_and_detectors_are_told_by_what_goes_in_and_out(model_folder, in_this_process, tmp_path):
     import fake_networks
 

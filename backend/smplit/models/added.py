@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from smplit import models
-from smplit.models.registry import MODELS
+from smplit.models.published import PUBLISHED
 
 NOTE = ".json"
 
@@ -16,7 +16,7 @@ def notes() -> list[dict]:
     """Of each added file: model, path, title, build, source, sha256, size, as noted then."""
     folder = models.user_folder()
     found = {}
-    for entry in MODELS.values():
+    for entry in PUBLISHED:  # nothing else can be added
         for relative in entry.paths:
             for path in sorted(folder.glob(relative + NOTE)):
                 note = _read(path)

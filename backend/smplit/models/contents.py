@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zipfile
 from dataclasses import dataclass, field
@@ -133,9 +134,10 @@ def _weights(path: Path, kind: str) -> Content:
 def _reason(error: Exception) -> str:
     """torch's message without its advice to load the file unsafely."""
     text = " ".join(str(error).split())
-    if "Unsupported global" in text:
-        return "it asks for " + text.split("Unsupported global: GLOBAL ")[-1].split(" ")[0] + ", which could run code"
-    return text[:120] or type(error).__name__
+    asked = re.search(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL) ([\w.]+)", text)
+    if asked:
+        return f"it asks for {asked[1].rstrip('.')}, which could run code"
+    return text.rpartition("WeightsUnpickler error: ")[2][:120] or type(error).__name__
 
 
 def _graph(path: Path) -> Content:

@@ -14,12 +14,14 @@ from pathlib import Path
 _GIB = 1 << 30
 _PROGRAMS = (
     "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "subprocess.Popen", "pty.spawn",
+    "_winapi.CreateProcess", "os.kill", "os.killpg",
     "socket.__new__", "socket.connect", "socket.bind", "socket.getaddrinfo", "ctypes.dlopen", "webbrowser.open",
 )
-_CHANGES = (
-    "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.chmod", "os.chown", "os.truncate",
-    "shutil.rmtree", "shutil.move", "shutil.copyfile",
-)
+# What changes files -> which of its arguments name them.
+_CHANGES = {
+    **dict.fromkeys(("os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.chown", "os.truncate", "os.utime", "shutil.rmtree"), (0,)),
+    **dict.fromkeys(("os.rename", "shutil.move"), (0, 1)), **dict.fromkeys(("os.link", "os.symlink", "shutil.copyfile"), (1,)),
+}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -61,7 +63,7 @@ def confine(folder: Path) -> None:
     def watch(event: str, arguments: tuple) -> None:
         if event in _PROGRAMS:
             raise Forbidden(f"{event} while reading a file")
-        if event in _CHANGES and not inside(arguments[0]):
+        if event in _CHANGES and not all(inside(arguments[place]) for place in _CHANGES[event]):
             raise Forbidden(f"{event} outside its own folder while reading a file")
         if event == "open" and arguments[0] is not None:
             path, mode, flags = arguments

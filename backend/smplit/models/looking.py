@@ -33,8 +33,8 @@ def problem_of(entry: ModelFile, path: Path) -> str:
             return _graph_problem(entry.name, path)
     except BadInput as error:
         return error.message
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        return f"it cannot be read ({error})"
+    except Exception as error:  # a damaged file fails in zipfile, json, pickletools or numpy, in any way: the list goes on
+        return f"it cannot be read ({error or type(error).__name__})"
     return ""
 
 
