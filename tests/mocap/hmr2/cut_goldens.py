@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Cuts ../shared/goldens/hmr2 to what the tests need, into tests/goldens; run once, from anywhere.
 
-Left out: what another array gives again, columns of pictures that the network does not look at, three of four numbers of the crops.
+Left out: what another array gives again, and columns of pictures that the network does not look at.
 """
 
 import json
 
 import numpy as np
-from hmr2_goldens import CUT, SHARED, deeper, kept
+from hmr2_goldens import CUT, deeper
 
 from smplit.mocap.wham.crop import FEATURE_COLUMNS
+
+SHARED = CUT.parents[2] / "shared" / "goldens" / "hmr2"
 
 
 def read(name):
@@ -18,7 +20,7 @@ def read(name):
 
 
 def save(name, arrays):
-    np.savez_compressed(CUT / f"hmr2_{name}.npz", **{key: kept(key, value) for key, value in arrays.items()})
+    np.savez_compressed(CUT / f"hmr2_{name}.npz", **arrays)
 
 
 if __name__ == "__main__":

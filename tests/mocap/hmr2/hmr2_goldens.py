@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The numbers that the published HMR2 gave, and how much of them the repository keeps.
-
-Whole in ../shared/goldens/hmr2 beside the repository, cut in tests/goldens (`cut_goldens.py`). Where the whole ones are
-there, what is checked is checked against them too.
-"""
+"""The numbers that the published HMR2 gave: ../shared/goldens/hmr2, as `cut_goldens.py` put them into tests/goldens."""
 
 import functools
 import json
@@ -17,40 +13,22 @@ from smplit.mocap.hmr2.network import Hmr2Network
 from smplit.mocap.wham.crop import normalised
 
 CUT = Path(__file__).resolve().parents[2] / "goldens"
-SHARED = Path(__file__).resolve().parents[4] / "shared" / "goldens" / "hmr2"
 # Of tokens up to 14.5, half of what the README of the goldens allows: a wrong eps of a norm must show. And of all the rest.
 TOKEN, TOLERANCE = 2.5e-5, 1e-5
-_CROPS = {f"crop{number}_stride4": (..., slice(None, None, 2), slice(None, None, 2)) for number in range(4)}
-
-
-def kept(key, value):
-    """What the repository keeps of an array."""
-    return value[_CROPS[key]] if key in _CROPS else value
 
 
 @functools.cache
 def golden(name):
-    """{key: array} of `hmr2_<name>.npz` as the repository has it."""
+    """{key: array} of `hmr2_<name>.npz`."""
     with np.load(CUT / f"hmr2_{name}.npz") as archive:
         return {key: archive[key] for key in archive.files}
 
 
-@functools.cache
-def whole(name):
-    if not SHARED.is_dir():
-        return {}
-    with np.load(SHARED / f"hmr2_{name}.npz") as archive:
-        return {key: archive[key] for key in archive.files}
-
-
 def difference(name, key, value):
-    """Largest difference from the golden's `key`, the kept part of it and, where it is there, the whole."""
-    value = np.asarray(value, np.float64)
-    worst = 0.0
-    for found, expected in ((kept(key, value), golden(name)[key]), (value, whole(name).get(key, value))):
-        assert found.shape == expected.shape, (key, found.shape, expected.shape)
-        worst = max(worst, float(np.abs(found - expected.astype(np.float64)).max()))
-    return worst
+    """Largest difference from the golden's `key`."""
+    value, expected = np.asarray(value, np.float64), golden(name)[key]
+    assert value.shape == expected.shape, (key, value.shape, expected.shape)
+    return float(np.abs(value - expected).max())
 
 
 def assert_golden(name, found, tolerance=TOLERANCE):

@@ -13,6 +13,7 @@ from wham_goldens import TOLERANCE, assert_golden, golden, network, toy_body
 from smplit.axes import matrix_from_axis_angle
 from smplit.mocap.wham.camera import intrinsics
 from smplit.mocap.wham.lift import Path, lift, to_world
+from smplit.mocap.wham.network import has_every_feature
 from smplit.mocap.wham.preprocessing import Start, Track, mirrored_start, network_inputs
 from smplit.mocap.wham.rotations import Y_DOWN_TO_Y_UP, matrix_from_rows
 
@@ -54,7 +55,7 @@ def outputs(prefix, found):
         "poses_root_r6d": torch.cat([golden("full")["in_init_root"], found.root], 1), "trans_cam": found.place[0], "offset": found.offset[0],
         "poses_root_r6d_refined": roots, "vel_root_refined": found.refined_velocity,
         "poses_root_world": Y_DOWN_TO_Y_UP @ matrix_from_rows(found.refined_root), "trans_world": found.refined_place @ Y_DOWN_TO_Y_UP,
-        "poses_root_cam": matrix_from_rows(found.pose[0, :, None, :6]),
+        "poses_root_cam": matrix_from_rows(found.pose[0, :, None, :6]), "poses_body": matrix_from_rows(found.pose[0].view(FRAMES, 24, 6))[:, 1:],
     }
     return {prefix + name: value for name, value in named.items() if prefix + name in golden("full")}
 
@@ -64,17 +65,29 @@ def test_a_tracks_numbers_become_the_networks_inputs():
         inputs, scene = network_inputs(one, toy_body())
         named = {
             "x": inputs.x, "mask": inputs.mask, "init_kp": inputs.init_kp[:, None], "init_smpl": inputs.init_pose[:, None],
-            "init_root": inputs.init_root[:, None], "cam_angvel": inputs.cam_angvel, "bbox": scene.bbox,
+            "init_root": inputs.init_root[:, None], "cam_angvel": inputs.cam_angvel, "bbox": scene.bbox, "res": scene.size,
         }
-        assert_golden("full", {prefix + name: value for name, value in named.items() if prefix + name in golden("full")})
+        assert_golden("full", {prefix + name: value for name, value in named.items()})
+        assert_golden("full", {prefix + "cam_intrinsics": scene.K[:, None]}, 1e-4)  # px
+
+
+def test_the_mirrored_picture_as_the_original_sees_it():
+    known, other = golden("full"), mirrored()
+    seen = torch.cat([other.keypoints, other.confidence[..., None]], -1)
+    assert_golden("full", {"raw_trk_flipped_keypoints": seen, "raw_trk_flipped_bbox": other.boxes}, 1e-4)  # px
+    assert known["raw_fps"] == 30.0 and torch.equal(known["raw_trk_frame_id"], torch.arange(FRAMES))  # nothing to resample, no gap
 
 
 def test_stages_of_the_clip():
     """What happens between input and output, one by one."""
     inputs, scene = network_inputs(track(), toy_body())
     answer, _ = network()(inputs)
-    found, _ = to_world(network(), toy_body(), answer, scene, Path(inputs.init_root))
+    found, _ = to_world(network(), toy_body(), answer, scene, Path(inputs.init_root), vertices=True)
+    posed = toy_body()(matrix_from_rows(answer.pose.view(FRAMES, 24, 6)), answer.betas[0])
+    integrated = network().integrator(answer.context, inputs.features, has_every_feature(inputs.features))
+    assert_golden("full", {"plain_verts_cam": found.vertices[0]})
     assert_golden("modules", {
+        "stage_preprocessed_x": network().masked(inputs.x, inputs.mask), "stage_integrated": integrated, "stage_feet_body": posed.feet,
         "stage_kp3d_nn": answer.kp3d, "stage_motion_context": answer.context, "stage_pred_root": answer.root, "stage_pred_vel": answer.velocity,
         "stage_pose": answer.pose, "stage_shape": answer.betas, "stage_cam": answer.cam, "stage_contact": answer.contact,
         "stage_reset_vel": found.steady, "stage_offset": found.offset[0], "stage_full_cam": found.place[0],
@@ -97,6 +110,17 @@ def test_the_unrefined_path():
 
 def test_a_clip_looked_at_in_the_mirror_too():
     assert_golden("full", outputs("flipavg_", lifted(mirror=True)))
+
+
+def test_the_mirrored_clip_alone():
+    found, _ = network()(network_inputs(mirrored(), toy_body())[0])
+    assert_golden("full", {f"flippass_{name}": getattr(found, name) for name in ("contact", "pose", "betas", "cam")})
+
+
+def test_the_averaged_bodys_vertices():
+    found = lifted(mirror=True)
+    posed = toy_body()(matrix_from_rows(found.pose.view(FRAMES, 24, 6)), found.betas[0], vertices=True)
+    assert_golden("full", {"flipavg_verts_cam": posed.vertices})
 
 
 def test_a_mirror_without_its_sides_swapped_is_noticed():

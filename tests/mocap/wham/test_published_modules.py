@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 from splitmix_weights import noise
-from wham_goldens import PIXELS, SHARED, TOLERANCE, assert_golden, golden, manifest, network, published_weights, toy_arrays, toy_body, whole
+from wham_goldens import PIXELS, TOLERANCE, assert_golden, golden, manifest, network, published_weights, toy_body
 
-from smplit.mocap.wham.body import SmplBody
+from smplit.mocap.wham.body import PARENTS
 from smplit.mocap.wham.camera import place_in_camera, project, project_weakly
 from smplit.mocap.wham.network import Wham, has_every_feature
 from smplit.mocap.wham.rotations import matrix_from_rows
@@ -88,18 +88,13 @@ def smpl_case():
 
 def test_the_body():
     posed = toy_body()(*smpl_case())
+    assert tuple(golden("body")["parents"].tolist()) == PARENTS
     assert_golden("modules", {"smpl_joints31": posed.keypoints, "smpl_feet": posed.feet, "smpl_offset": posed.offset})
 
 
 def test_the_body_with_all_its_vertices():
-    if not SHARED.is_dir():
-        pytest.skip("needs the whole goldens in ../shared beside the repository")
-    arrays = toy_arrays()
-    with np.load(SHARED / "toy_body.npz") as archive:
-        arrays.posedirs = archive["posedirs"]
-    posed = SmplBody(arrays)(*smpl_case(), vertices=True)
-    assert np.abs(posed.vertices.numpy() - whole("modules")["smpl_vertices"]).max() < TOLERANCE
-    assert_golden("modules", {"smpl_joints31": posed.keypoints, "smpl_feet": posed.feet})
+    posed = toy_body()(*smpl_case(), vertices=True)
+    assert_golden("modules", {"smpl_vertices": posed.vertices, "smpl_joints31": posed.keypoints, "smpl_feet": posed.feet})
 
 
 def test_six_numbers_are_rows_not_columns():
@@ -114,3 +109,16 @@ def test_the_cameras():
     keypoints = known["smpl_joints31"].view(2, 9, 31, 3)
     assert_golden("modules", {"smpl_full_cam": place.flatten(0, 1), "smpl_weak_joints2d": project_weakly(keypoints, known["smpl_cam"])})
     assert_golden("modules", {"smpl_full_joints2d": project(keypoints + place[:, :, None], known["smpl_K"][:, 0])}, PIXELS)
+
+
+def test_the_cameras_motion_is_what_takes_the_body_in_the_world_to_the_one_before_the_camera():
+    """Where the camera is (`cammot_T`) nobody asks in the product: it cancels out of the feet."""
+    known = golden("modules")
+    before, world = matrix_from_rows(known["smpl_pose6d"][..., :6]), matrix_from_rows(known["roll_root6d"][:, 1:])
+    turn = before @ world.transpose(-1, -2)
+    place = place_in_camera(known["smpl_cam"], known["smpl_K"][:, 0], known["smpl_bbox"], known["smpl_res"])
+    way = rollout(matrix_from_rows(known["roll_root6d"]), known["roll_vel"])
+    assert_golden("modules", {"cammot_R": turn, "cammot_T": place - (turn @ way[..., None])[..., 0]})
+    feet = known["smpl_feet"].view(2, 9, 4, 3)
+    seen = (feet + place[:, :, None] - known["cammot_T"][:, :, None]) @ known["cammot_R"]  # back from the camera to the world
+    assert (feet_about_hips(feet, before, world) + way[:, :, None] - seen).abs().max() < TOLERANCE

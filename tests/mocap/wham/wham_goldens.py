@@ -25,8 +25,8 @@ PIXELS = 1e-3
 _STRIDES = {
     "stage_motion_context": (..., slice(None, None, 10)), "enc_context": (..., slice(None, None, 10)), "int_out": (..., slice(None, None, 5)),
     "int_out_item1_zero": (..., slice(None, None, 5)), "int_out_one_zero_in_item0": (..., slice(None, None, 5)),
-    "crop1_norm_stride4": (..., slice(None, None, 3), slice(None, None, 3)),
-}
+    "stage_integrated": (..., slice(None, None, 10)),
+} | {f"crop{number}_norm_stride4": (..., slice(None, None, 3), slice(None, None, 3)) for number in range(3)}
 
 
 def kept(key, value):
@@ -97,5 +97,4 @@ def toy_arrays():
 
 @functools.cache
 def toy_body():
-    """Its vertices that no regressor uses do not bend with the pose."""
     return SmplBody(toy_arrays())

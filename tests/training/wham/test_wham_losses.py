@@ -5,12 +5,14 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from wham_goldens import SHARED, assert_golden, golden, published_weights, toy_body, whole
+from wham_goldens import assert_golden, golden, published_weights, toy_body
 
 from smplit.mocap.wham.lift import Lifted, Path, Scene, to_world
 from smplit.mocap.wham.network import Inputs, Wham
 from smplit.mocap.wham.rotations import matrix_from_rows
+from smplit.mocap.wham.world import feet_about_hips
 from smplit.training.wham_losses import STAGE_1, STAGE_2, STAGE_2_BEDLAM, Targets, Views, losses, views
+from smplit.training.wham_windows import contacts
 
 STAGES = {"stage1": STAGE_1, "stage2": STAGE_2, "stage2_b": STAGE_2_BEDLAM}
 LOSS, GRADIENT = 1e-5, 1e-4  # relative; README of the goldens
@@ -19,47 +21,51 @@ TINY = 2e-6  # sliding is a small difference of large numbers
 
 def targets(prefix, known, **more):
     names = ("pose", "betas", "kp3d", "full_kp2d", "weak_kp2d", "contact", "pose_root", "vel_root", "R", "cam_angvel", "has_smpl", "has_traj")
-    return Targets(*(torch.as_tensor(known[prefix + name]) for name in names), **more)
+    return Targets(*(known[prefix + name] for name in names), **more)
 
 
-def random_case(vertices=False):
-    known = whole("train") if vertices else golden("train")
-    of = lambda name: torch.as_tensor(known[f"rl_pred_{name}"])
+def test_the_batch_is_as_the_original_describes_it():
+    """What a batch has that the product makes in `wham_windows.film`: places before the camera, velocities, contacts, flags."""
+    known = golden("train")
+    R, world = known["batch_R"], known["batch_transl"]
+    assert_golden("train", {"batch_transl_cam": (R @ world[..., None])[..., 0] + known["batch_T"], "batch_cam": world[:, 1:]})
+    roots = matrix_from_rows(known["batch_pose_root"])
+    assert_golden("train", {"batch_vel_root": (roots[:, :-1].transpose(-1, -2) @ (world[:, 1:] - world[:, :-1])[..., None])[..., 0]})
+    camera_root = matrix_from_rows(known["batch_pose"][:, :, 0])
+    assert_golden("train", {"batch_R": torch.cat([R[:, :1], camera_root @ roots[:, 1:].transpose(-1, -2)], 1)})
+    feet = toy_body()(matrix_from_rows(known["batch_pose"].flatten(0, 1)), known["batch_betas"].flatten(0, 1)).feet.unflatten(0, (2, 16))
+    feet = feet_about_hips(feet, camera_root, roots[:, 1:]) + world[:, 1:, None]
+    assert_golden("train", {"batch_feet": feet, "batch_contact": contacts(feet)})
+    assert known["batch_features"].abs().max() == 0 and known["batch_has_full_screen"].all() and known["rl_gt_has_full_screen"].all()
+    assert not known["batch_has_verts"].any()  # motion alone has no pictures and no surface
+
+
+def random_case():
+    known = golden("train")
+    of = lambda name: known[f"rl_pred_{name}"]
     named = dict.fromkeys((entry.name for entry in fields(Lifted)), None) | {
         "kp3d": of("kp3d_nn"), "pose": of("pose"), "betas": of("betas"), "contact": of("contact"), "keypoints": of("kp3d").view(10, 12, 31, 3),
         "velocity": of("vel_root"), "refined_velocity": of("vel_root_refined"), "feet": of("feet"), "refined_feet": of("feet_refined"),
         "root": of("poses_root_r6d")[:, 1:], "refined_root": of("poses_root_r6d_refined")[:, 1:],
+        "vertices": of("verts_cam").view(10, 12, 120, 3),
     }
-    more = {}
-    if vertices:
-        named["vertices"] = of("verts_cam").view(10, 12, 120, 3)
-        more = {"vertices": torch.as_tensor(known["rl_gt_verts"]), "has_vertices": torch.as_tensor(known["rl_gt_has_verts"])}
-    truth = targets("rl_gt_", known, **more)
-    return Lifted(**named), Views(of("full_kp2d"), of("weak_kp2d"), of("R")), truth, torch.as_tensor(known["rl_gt_bbox"])
+    truth = targets("rl_gt_", known, vertices=known["rl_gt_verts"], has_vertices=known["rl_gt_has_verts"])
+    return Lifted(**named), Views(of("full_kp2d"), of("weak_kp2d"), of("R")), truth, known["rl_gt_bbox"]
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_part_of_the_loss_on_random_numbers(stage):
     found, known = losses(*random_case(), STAGES[stage]), golden("train")
     for name, value in found.items():
-        if name != "v3d":
-            assert value.item() == pytest.approx(known[f"rl_{stage}_{name}"].item(), rel=LOSS), name
-    total = sum(found.values()).item() + known[f"rl_{stage}_v3d"].item()
-    assert total == pytest.approx(known[f"rl_{stage}_total"].item(), rel=LOSS)
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_vertices(stage):
-    if not SHARED.is_dir():
-        pytest.skip("needs the whole goldens in ../shared beside the repository")
-    assert losses(*random_case(vertices=True), STAGES[stage])["v3d"].item() == pytest.approx(float(whole("train")[f"rl_{stage}_v3d"]), rel=LOSS)
+        assert value.item() == pytest.approx(known[f"rl_{stage}_{name}"].item(), rel=LOSS), name
+    assert sum(found.values()).item() == pytest.approx(known[f"rl_{stage}_total"].item(), rel=LOSS)
 
 
 def test_what_is_not_known_costs_nothing_and_is_no_nan():
     found, seen, truth, bbox = random_case()
     nobody = torch.zeros(10, dtype=torch.bool)
     unknown = replace(
-        truth, has_smpl=nobody, has_path=nobody, contact=torch.full_like(truth.contact, -1.0), root=torch.zeros_like(truth.root),
+        truth, has_smpl=nobody, has_path=nobody, has_vertices=nobody, contact=torch.full_like(truth.contact, -1.0), root=torch.zeros_like(truth.root),
         velocity=torch.zeros_like(truth.velocity),
     )
     parts = losses(found, seen, unknown, bbox, STAGE_1)

@@ -45,8 +45,9 @@ def test_contacts_of_feet_by_their_speed():
 
 def test_motion_made_slower_or_faster():
     known = golden("train")
-    rotations, places = resampled(known["speed_pose"][:12], known["speed_transl"][:12], 17)
-    assert_golden("train", {"speed_l12_pose": rotations, "speed_l12_transl": places})
+    for length in (12, 23):
+        rotations, places = resampled(known["speed_pose"][:length], known["speed_transl"][:length], 17)
+        assert_golden("train", {f"speed_l{length}_pose": rotations, f"speed_l{length}_transl": places})
 
 
 @pytest.mark.parametrize("case", ["cam_far", "cam_near"])
@@ -59,6 +60,11 @@ def test_people_before_a_camera(case):
         f"{case}_out_kp3d": known[f"{case}_in_kp3d"] @ R.transpose(-1, -2) + place[:, None],
     }, 1e-6)
     assert (place[:, 2].min() == pytest.approx(1.0)) == (case == "cam_near")
+    before = lambda pose, turn: torch.cat([(turn @ pose[:, 0])[:, None], pose[:, 1:]], 1)  # only the root knows where the camera is
+    assert_golden("train", {
+        f"{case}_out_pose": before(known[f"{case}_in_pose"], R), f"{case}_out_init_pose": before(known[f"{case}_in_init_pose"], R[:1]),
+        f"{case}_out_pose_root": known[f"{case}_in_pose"][:, 0],  # the world's
+    }, 1e-6)
 
 
 def test_people_far_beside_the_picture_are_pushed_back_until_the_worst_frame_fits():
@@ -81,6 +87,11 @@ def test_cameras_are_made_of_the_originals_random_numbers():
     assert_golden("train", {"camseed123_R0": start.expand(17, 3, 3), "camseed123_T0": place.expand(17, 3)}, 2e-6)
     assert (turned(start[None], turn)[0] - known["camseed123_R_move"][-1]).abs().max() < 2e-6
     assert (known["camseed123_R_move"][0] - known["camseed123_R0"][0]).abs().max() < 1e-6  # it moves from the first to the last frame
+    shifts = known["camseed123_T_move"]
+    assert (shifts[0] - known["camseed123_T0"][0]).abs().max() < 1e-6
+    assert (shifts[-1] - place)[0].item() == pytest.approx(draw.normal(), abs=2e-6)  # the other two are drawn after jitter
+    even = (shifts[1:] - shifts[:-1]) / (shifts[-1] - shifts[0]) * 16
+    assert even.min() > 0.6 - 1e-4 and even.max() < 1.4 + 1e-4  # places that are off by a fifth of a step at most, as ours
 
 
 def test_cameras_move_evenly_from_one_place_to_another_or_stand():
