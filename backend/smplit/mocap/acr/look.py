@@ -11,7 +11,7 @@ from torch import Tensor
 
 from smplit.mocap.acr.decode import decode
 from smplit.mocap.acr.load import load_network
-from smplit.mocap.acr.network import Acr
+from smplit.mocap.acr.network import Acr, quicker
 from smplit.mocap.acr.picture import cut_square
 from smplit.mocap.acr.regions import HandSquares, hand_squares, picture_size
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
@@ -36,7 +36,7 @@ class AcrLook:
         """
         from smplit.models import find
 
-        return cls(load_network(path or find("acr"), device), device)
+        return cls(quicker(load_network(path or find("acr"), device)), device)
 
     def plan(self, landmarks: PersonLandmarks, camera: CameraMotion, times: np.ndarray) -> HandSquares | None:
         """The squares; None: nothing of the arms is ever seen."""

@@ -36,6 +36,7 @@ _OUTLIER_ROUNDS = 4
 def hands_of_answers(
     answers: dict[str, np.ndarray], landmarks: PersonLandmarks, camera: CameraMotion, times: np.ndarray, body: BodyModel,
     mean_hands: np.ndarray, people: Sequence[PersonLandmarks] = (), other_fit: HandFit | None = None,
+    squares: HandSquares | None = None,
 ) -> HandFit:
     """One person's hands over N frames.
 
@@ -46,11 +47,12 @@ def hands_of_answers(
         mean_hands: (2,15,3) rad, what the fingers are relative to (`flat_hand.mean_hands`).
         people: everyone in the shot; a hand at another's wrist is not this person's.
         other_fit: another estimate of the same wrists; where it contradicts, a hand is not believed.
+        squares: the plan of `AcrLook`; made again where it is not given.
 
     Returns:
         A `HandFit`. Unseen hands ease to a relaxed curl, and their wrists hold the neighbouring ones, at confidence 0.
     """
-    squares = hand_squares(landmarks, times, picture_size(camera))
+    squares = squares or hand_squares(landmarks, times, picture_size(camera))
     others = wrists_of_others(landmarks, people)
     rest = body.rest_joints().cpu().numpy().astype(np.float64)
     knuckles = np.stack([rest[28] - rest[20], rest[43] - rest[21]])  # (2,3) m wrist to the middle finger
