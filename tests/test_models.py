@@ -3,6 +3,8 @@
 
 import hashlib
 import shutil
+import sys
+import types
 import zipfile
 
 import numpy as np
@@ -38,7 +40,8 @@ def test_a_users_own_folder_comes_first_and_a_changed_file_is_noticed(monkeypatc
     assert state["sha256"] == hashlib.sha256((tmp_path / "landmarks" / "face_mesh.onnx").read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("wrap", [lambda weights: weights, lambda weights: {"model": weights, "epoch": 3}, lambda weights: {"state_dict": weights}])
+@pytest.mark.parametrize("wrap", [lambda weights: weights, lambda weights: {"model": weights, "epoch": 3}, lambda weights: {"state_dict": weights},
+                                  lambda weights: {"model_state_dict": weights, "optimizer_state_dict": {}}])
 def test_weights_are_read_plain_or_from_where_training_scripts_put_them(tmp_path, wrap):
     torch.save(wrap({"layer.weight": torch.eye(3)}), tmp_path / "model.pt")
     found = models.load_weights(tmp_path / "model.pt")
@@ -58,6 +61,23 @@ def test_a_score_left_by_numpy_1_or_2_beside_the_weights_is_no_hindrance(tmp_pat
                 content = content.replace(f"c{own}\n".encode(), f"c{module}\n".encode())
             target.writestr(entry.filename.replace("whole", "model"), content)
     assert torch.equal(models.load_weights(tmp_path / "model.pt")["w"], torch.ones(2))
+
+
+def test_lightnings_settings_are_no_hindrance_and_both_of_torchs_formats_are_read(tmp_path):
+    """Settings of yacs, which is not installed: a class of that name is pretended while the file is written."""
+    module = types.ModuleType("yacs.config")
+    module.CfgNode = type("CfgNode", (dict,), {"__module__": "yacs.config"})
+    sys.modules |= {"yacs": types.ModuleType("yacs"), "yacs.config": module}
+    settings = module.CfgNode(GENERAL=module.CfgNode(STEPS=3))
+    settings.frozen = True
+    try:
+        for new in (True, False):
+            whole = {"state_dict": {"w": torch.ones(2)}, "global_step": 25000, "hyper_parameters": {"cfg": settings}}
+            torch.save(whole, tmp_path / f"{new}.ckpt", _use_new_zipfile_serialization=new)
+    finally:
+        del sys.modules["yacs"], sys.modules["yacs.config"]
+    for new in (True, False):
+        assert torch.equal(models.load_weights(tmp_path / f"{new}.ckpt")["w"], torch.ones(2))
 
 
 def test_averaged_weights_come_first(tmp_path):

@@ -171,7 +171,7 @@ def models_remove(name: Positional[str], common: OmitArgPrefixes[Common]) -> Non
         name: as 'smplit models list' has it.
     """
     from smplit import models
-    from smplit.models.adding import remove
+    from smplit.models.added import remove
 
     gone = {"removed": remove(name)}
     terminal.result(gone | {"models": models.states(hashes=False)} if common.json else gone, common.json)

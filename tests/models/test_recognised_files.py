@@ -20,7 +20,7 @@ from smplit.mocap.acr.network import Acr
 from smplit.mocap.hmr2 import network as hmr2
 from smplit.mocap.smirk.network import Smirk
 from smplit.mocap.wham.network import Wham
-from smplit.models import adding, contents, networks
+from smplit.models import added, adding, contents, networks
 
 ROOT = Path(__file__).parents[2]
 HMR2A, HMR2B = (10, 25_000), (35, 1_000_000)  # epoch and step of the published files
@@ -90,7 +90,7 @@ def test_both_hmr2_lie_side_by_side_and_a_converted_one_can_be_added_again(model
         weights = models.load_weights(models.find(name))
         assert len(weights) == len(networks.needed(one_block)) and weights["backbone.pos_embed"].eq(value).all()
     shutil.copy(models.find("hmr2b"), tmp_path / "carried over.safetensors")
-    adding.remove("hmr2b")
+    added.remove("hmr2b")
     assert adding.add([tmp_path / "carried over.safetensors"])["added"][0]["model"] == "hmr2b"
 
 
@@ -183,7 +183,7 @@ def test_mano_s_hands_are_told_by_where_their_fingers_point_and_are_one_model(mo
         with np.load(models.find("mano"), allow_pickle=False) as archive:
             for side, arrays in (("left", left), ("right", right)):
                 assert all(np.array_equal(archive[f"{side}_{name}"], arrays[name]) for name in arrays)
-        adding.remove("mano")
+        added.remove("mano")
 
 
 def test_a_folder_of_downloads_gives_what_models_it_holds(model_folder, in_this_process, tmp_path):
@@ -253,7 +253,7 @@ def test_landmark_networks_and_detectors_are_told_by_what_goes_in_and_out(model_
         assert row["model"] == model and Path(row["path"]) == model_folder / "landmarks" / name
         assert Path(row["path"]).read_bytes() == path.read_bytes() and models.there(model)
     assert models.find("vitpose").name == "vitpose_wholebody.onnx"
-    assert len(adding.remove("vitpose")) == 2 and not models.there("vitpose") and models.there("yolo")
+    assert len(added.remove("vitpose")) == 2 and not models.there("vitpose") and models.there("yolo")
 
 
 def test_a_known_file_is_told_by_its_checksum(model_folder, in_this_process, tmp_path, monkeypatch):
@@ -284,7 +284,7 @@ def test_a_file_changed_after_it_was_added_or_another_one_by_hand_is_noticed(mod
     row = next(row for row in models.states() if row["name"] == "acr")
     assert row["state"] == "wrong file" and row["problem"] == "it is not ACR" and state("acr", models.verify()) == "wrong file"
     with pytest.raises(MissingModel, match=r"acr.*wild\.pkl' was put there by hand"):
-        adding.remove("acr")
+        added.remove("acr")
     assert (model_folder / "acr" / "wild.pkl").is_file()
     torch.save({f"module.{name}": value for name, value in network_weights(Acr).items()}, model_folder / "acr" / "wild.pkl")
     assert state("acr", models.states()) == "found" and state("acr", models.verify()) == "unknown build"
@@ -293,9 +293,9 @@ def test_a_file_changed_after_it_was_added_or_another_one_by_hand_is_noticed(mod
 def test_shipped_models_are_never_removed(model_folder):
     for name in ("hand", "body", "lifter"):
         with pytest.raises(MissingModel, match="belongs to SMPLit itself"):
-            adding.remove(name)
+            added.remove(name)
     with pytest.raises(BadInput, match="no model 'dance'"):
-        adding.remove("dance")
+        added.remove("dance")
     assert all(row["state"] == "intact" for row in models.verify())
 
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the user added, by the notes that lie beside the files: `<file>.json`."""
+"""What the user added, by the notes that lie beside the files (`<file>.json`), and `smplit models remove`.
+
+A note says what the file is, from where, and its checksum. `remove` and `verify` go by the notes, so neither ever touches a
+shipped file, or one that was put there by hand.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ import json
 from pathlib import Path
 
 from smplit import models
+from smplit.errors import BadInput, MissingModel
 from smplit.models.published import PUBLISHED
+from smplit.models.registry import MODELS
 
 NOTE = ".json"
 
@@ -29,6 +35,37 @@ def notes() -> list[dict]:
 def note_of(path: Path) -> dict | None:
     """The note beside a file; None where it was not added."""
     return _read(path.with_name(path.name + NOTE))
+
+
+def remove(name: str) -> list[str]:
+    """Deletes the files of a model that `add` made.
+
+    Returns:
+        their paths.
+
+    Raises:
+        BadInput: no such model.
+        MissingModel: nothing of it was added.
+    """
+    if name not in MODELS:
+        raise BadInput(f"There is no model '{name}'.", f"One of: {', '.join(MODELS)}.", "no_such_model")
+    gone = []
+    for note in notes():
+        if note["model"] == name:
+            path = Path(note["path"])
+            path.unlink(missing_ok=True)
+            path.with_name(path.name + NOTE).unlink(missing_ok=True)
+            if path.parent != models.user_folder() and not any(path.parent.iterdir()):
+                path.parent.rmdir()
+            gone.append(str(path))
+    if not gone:
+        there = models.find(name) if models.there(name) else None
+        raise MissingModel(
+            f"No file of '{name}' was added with 'smplit models add'.",
+            ("It belongs to SMPLit itself." if MODELS[name].shipped else f"'{there}' was put there by hand: delete it yourself.") if there
+            else "There is nothing to remove.", "not_added",
+        )
+    return gone
 
 
 def _read(path: Path) -> dict | None:

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`smplit models add` and `remove`: a child process looks at the file; what it made of it goes among the user's model files.
-
-Beside each added file lies a note, `<file>.json`: what it is, from where, and its checksum. `remove` and `verify` go by the
-notes, so neither ever touches a shipped file, or one that was put there by hand.
-"""
+"""`smplit models add`: a process of its own looks at the files; what it made of them goes among the user's model files."""
 
 from __future__ import annotations
 
@@ -15,13 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import smplit
 from smplit import models
-from smplit.errors import BadInput, MissingModel, NoSpace, SmplitError
-from smplit.models.added import NOTE, notes
+from smplit.errors import BadInput, NoSpace, SmplitError
+from smplit.models.added import NOTE
 from smplit.models.archives import files_below
 from smplit.models.child import REPORT
 from smplit.models.registry import MODELS
@@ -30,6 +27,8 @@ _GIB = 1 << 30
 _MOST_BYTES = 24 * _GIB
 _SECONDS, _SECONDS_PER_GIB = 240.0, 240.0  # a slow disk reads and writes 10 MB/s
 _MOST_REPORT = 1 << 20
+_SPARE = 64 << 20  # bytes of the disk that stay free
+_PREFIX, _FORGOTTEN = ".adding-", 86400.0  # s
 _KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "WINDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
@@ -50,56 +49,43 @@ def add(paths: list[Path], say: Callable[[str], None] = lambda _: None) -> dict:
     for path in paths:
         _check(path)
     target = models.user_folder()
-    made = [folder for folder in (target, *target.parents) if not folder.exists()]
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        needed = sum(_bytes_of(path) for path in paths if path.is_file())
-        if shutil.disk_usage(target).free < needed + (64 << 20):
-            raise NoSpace(f"'{target}' has no room for {needed / _GIB:.1f} GiB.", "Free some, or set SMPLIT_MODEL_FILES to a folder elsewhere.")
-        scratch = Path(tempfile.mkdtemp(prefix=".adding-", dir=target))
-    except OSError as error:
-        raise BadInput(f"Nothing can be written to '{target}' ({error.strerror}).", "Set SMPLIT_MODEL_FILES to a folder of yours.") from error
-    try:
+    with _scratch(target, sum(_bytes_of(path) for path in paths if path.is_file())) as scratch:
         say(f"Looking at {', '.join(path.name for path in paths)}")
         report = _ask_child([path.resolve() for path in paths], scratch)
-        rows = [_file(found, scratch, target) for found in report["found"]]
+        try:
+            prepared = [_prepared(found, scratch, target) for found in report["found"]]
+            rows = [_filed(*each) for each in prepared]
+        except OSError as error:
+            raise BadInput(f"The model cannot be put into '{target}' ({error.strerror or error}).",
+                           "If a capture uses the older file, wait until it has ended.", "not_writable") from error
         return {"added": rows, "skipped": report["skipped"], "folder": str(target)}
+
+
+@contextmanager
+def _scratch(target: Path, needed: int) -> Iterator[Path]:
+    """A folder on the disk of the model files for what is made; it goes in the end, with folders that were made for it and stayed empty."""
+    made = [folder for folder in (target, *target.parents) if not folder.exists()]
+    try:
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            room = shutil.disk_usage(target).free
+            scratch = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target))
+        except OSError as error:
+            raise BadInput(f"Nothing can be written to '{target}' ({error.strerror}).", "Set SMPLIT_MODEL_FILES to a folder of yours.",
+                           "not_writable") from error
+        try:
+            for left in target.glob(f"{_PREFIX}*"):  # of a process that was killed
+                if left.stat().st_mtime < time.time() - _FORGOTTEN:
+                    shutil.rmtree(left, ignore_errors=True)
+            if room < needed + _SPARE:
+                raise NoSpace(f"'{target}' has no room for {needed / _GIB:.1f} GiB.", "Free some, or set SMPLIT_MODEL_FILES to a folder elsewhere.")
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        for folder in made:  # deepest first; those that now hold something stay
+        for folder in made:  # deepest first
             if folder.exists() and not any(folder.iterdir()):
                 folder.rmdir()
-
-
-def remove(name: str) -> list[str]:
-    """Deletes the files of a model that `add` made.
-
-    Returns:
-        their paths.
-
-    Raises:
-        BadInput: no such model.
-        MissingModel: nothing of it was added.
-    """
-    if name not in MODELS:
-        raise BadInput(f"There is no model '{name}'.", f"One of: {', '.join(MODELS)}.", "no_such_model")
-    gone = []
-    for note in notes():
-        if note["model"] == name:
-            path = Path(note["path"])
-            path.unlink(missing_ok=True)
-            path.with_name(path.name + NOTE).unlink(missing_ok=True)
-            if path.parent != models.user_folder() and not any(path.parent.iterdir()):
-                path.parent.rmdir()
-            gone.append(str(path))
-    if not gone:
-        there = models.find(name) if models.there(name) else None
-        raise MissingModel(
-            f"No file of '{name}' was added with 'smplit models add'.",
-            ("It belongs to SMPLit itself." if MODELS[name].shipped else f"'{there}' was put there by hand: delete it yourself.") if there
-            else "There is nothing to remove.", "not_added",
-        )
-    return gone
 
 
 def _check(path: Path) -> None:
@@ -153,23 +139,25 @@ def _ask_child(paths: list[Path], scratch: Path) -> dict:
     return told
 
 
-def _file(found: dict, scratch: Path, target: Path) -> dict:
-    """Moves one converted file to its place and writes its note."""
-    source, entry = scratch / Path(found["file"]).name, MODELS[found["model"]]
-    relative = Path(found["relative"])
+def _prepared(found: dict, scratch: Path, target: Path) -> tuple[Path, Path, dict]:
+    """(the converted file, where it goes, its note); nothing is moved yet."""
+    source, entry, relative = scratch / Path(found["file"]).name, MODELS[found["model"]], Path(found["relative"])
     if not any(relative.match(path) for path in entry.paths) or not source.is_file() or source.is_symlink():
         raise SmplitError(f"The reader of '{found['source']}' gave an answer that cannot be.", "Please report it.")
-    path = target / relative
-    path.parent.mkdir(parents=True, exist_ok=True)
     with source.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    note = {
-        "model": found["model"], "title": found["title"], "file": path.name, "build": found["build"], "source": found["source"],
-        "source_sha256": found["source_sha256"], "sha256": digest, "size": source.stat().st_size, "notes": found["notes"],
-        "added": time.strftime("%Y-%m-%d"), "smplit": smplit.__version__,
-    }
-    written = scratch / "note"
+    note = {name: found[name] for name in ("model", "title", "build", "source", "source_sha256", "notes")}
+    note |= {"sha256": digest, "size": source.stat().st_size, "added": time.strftime("%Y-%m-%d"), "smplit": smplit.__version__}
+    return source, target / relative, note
+
+
+def _filed(source: Path, path: Path, note: dict) -> dict:
+    """Moves a file to its place, and its note beside it: each whole or not at all, being on one disk."""
+    written = source.with_name(source.name + NOTE)
     written.write_text(json.dumps(note, indent=1, ensure_ascii=False), "utf-8")
-    os.replace(source, path)  # of the same disk: whole or not at all
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(source, path)
     os.replace(written, path.with_name(path.name + NOTE))
-    return {key: note[key] for key in ("model", "title", "build", "source", "size", "notes")} | {"path": str(path), "enables": entry.enables}
+    return {name: note[name] for name in ("model", "title", "build", "source", "size", "notes")} | {
+        "path": str(path), "enables": MODELS[note["model"]].enables,
+    }
