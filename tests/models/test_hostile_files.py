@@ -13,13 +13,15 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from look_alikes import gmm, lightning, mano, network_weights, pickled_body, random_weights, skinned
+from look_alikes import gmm, lightning, mano, network_weights, pickled_body, pretended, random_weights, skinned
 from safetensors.torch import save_file
 
 from smplit.cli import main
@@ -516,10 +518,16 @@ def test_a_reader_that_dies_or_hangs_is_told_from_a_refusal(model_folder, tmp_pa
     assert not model_folder.exists()
 
 
-def test_settings_of_yacs_are_no_hindrance(model_folder, in_this_process, tmp_path):
-    """The one class that HMR2's published files are known to need; another one is named."""
+def test_settings_beside_the_weights_are_no_hindrance_and_are_not_made(model_folder, in_this_process, tmp_path):
+    """Of yacs, as HMR2's files are known to hold; of OmegaConf and of paths, as others do. Another class is named."""
     lightning(tmp_path / "smirk.ckpt", network_weights(Smirk), 1, 1)
-    assert adding.add([tmp_path / "smirk.ckpt"])["added"][0]["model"] == "smirk"
-    torch.save({"state_dict": {"w": torch.zeros(1)}, "hyper_parameters": Path("x")}, tmp_path / "other.ckpt")
-    with pytest.raises(BadInput, match=r"other\.ckpt.*asks for pathlib\S*, which could run code"):
+    with pretended("omegaconf.dictconfig.DictConfig", "omegaconf.base.ContainerMetadata", "omegaconf.nodes.AnyNode") as (settings, notes, node):
+        made = settings()
+        content = {"lr": node(), "kind": Any, "where": Path("x"), "more": defaultdict(dict, a=1)}
+        made.__dict__.update(_metadata=notes(), _content=content, _parent=None)
+        torch.save({"state_dict": network_weights(Smirk), "hyper_parameters": made}, tmp_path / "smirk2.ckpt")
+    for name in ("smirk.ckpt", "smirk2.ckpt"):
+        assert adding.add([tmp_path / name])["added"][0]["model"] == "smirk"
+    torch.save({"state_dict": {"w": torch.zeros(1)}, "hyper_parameters": Fraction(1, 3)}, tmp_path / "other.ckpt")
+    with pytest.raises(BadInput, match=r"other\.ckpt.*asks for fractions\.Fraction, which could run code"):
         adding.add([tmp_path / "other.ckpt"])

@@ -18,7 +18,7 @@ _NESTED = ("model_avg", "model", "state_dict", "model_state_dict")
 
 
 class _Settings:
-    """Stands in for yacs' CfgNode, which Lightning leaves beside the weights: a dict of settings. Making one makes a plain dict.
+    """Stands in for dicts of settings that are left beside the weights. Making one makes a plain dict.
 
     torch fills only plain dicts, so a class derived from dict would not do.
     """
@@ -27,8 +27,8 @@ class _Settings:
         return OrderedDict()
 
 
-class _Kind:
-    """Stands in for numpy's dtype, whose own unpickling is code that a file would feed."""
+class _Ignored:
+    """Stands in for what is left beside the weights and nobody asks for: takes any arguments and any state, and does nothing."""
 
     def __init__(self, *_: object):
         pass
@@ -37,17 +37,21 @@ class _Kind:
         pass
 
 
-def _number(*_: object) -> None:
-    """Stands in for a number of numpy's: training scripts leave their best score beside the weights. Nobody asks for it."""
+# By names, for nothing of the real ones is run. numpy's numbers are scores; its module was renamed in version 2. CfgNode is
+# known to be in HMR2's files; the others are what Lightning and OmegaConf write for settings.
+_DICTS = ("yacs.config.CfgNode", "collections.defaultdict", "pytorch_lightning.utilities.parsing.AttributeDict")
+_THINGS = (
+    "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype",
+    *(f"omegaconf.{name}" for name in ("dictconfig.DictConfig", "listconfig.ListConfig", "base.ContainerMetadata", "base.Metadata")),
+    *(f"omegaconf.nodes.{kind}Node" for kind in ("Any", "Integer", "Float", "Boolean", "String")),
+    "typing.Any", *(f"builtins.{kind}" for kind in ("dict", "list", "int", "float", "bool", "str")),
+    *(f"pathlib.{kind}Path" for kind in ("Posix", "Windows", "PurePosix", "PureWindows")), "argparse.Namespace",
+)
 
 
 def harmless() -> list:
-    """What a checkpoint may hold besides tensors, for torch's own restricted unpickler. None of it is real: nothing runs.
-
-    numpy's module was renamed in version 2; files of either name are read.
-    """
-    scalars = [(_number, f"{package}.multiarray.scalar") for package in ("numpy.core", "numpy._core")]
-    return [*scalars, (_Kind, "numpy.dtype"), (_Settings, "yacs.config.CfgNode")]
+    """What a checkpoint may hold besides tensors, for torch's own restricted unpickler: stand-ins of this file under those names."""
+    return [*((_Settings, name) for name in _DICTS), *((_Ignored, name) for name in _THINGS)]
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:
