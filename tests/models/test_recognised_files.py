@@ -253,6 +253,8 @@ def test_landmark_networks_and_detectors_are_told_by_what_goes_in_and_out(model_
         assert row["model"] == model and Path(row["path"]) == model_folder / "landmarks" / name
         assert Path(row["path"]).read_bytes() == path.read_bytes() and models.there(model)
     assert models.find("vitpose").name == "vitpose_wholebody.onnx"
+    both = [fake_networks.write_heatmaps(tmp_path / f"{count}.onnx", {0: 0}, count) for count in (17, 133)]
+    assert len(adding.add(both)["added"]) == 2 and "is ViTPose, 17 points" in adding.add([both[0], both[0]])["skipped"][0]
     assert len(added.remove("vitpose")) == 2 and not models.there("vitpose") and models.there("yolo")
 
 

@@ -13,6 +13,7 @@ import shutil
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from smplit.errors import BadInput, NoSpace
 from smplit.models import archives, bodies, contents, networks
 from smplit.models.registry import MODELS
 from smplit.models.safetensors_file import write_safetensors
+
+if TYPE_CHECKING:
+    from smplit.mocap.keypoints.onnx_kinds import OnnxKind
 
 REPORT = "report.json"
 _PASSED_OVER = {"other_model", "not_a_model", "shipped_model", "empty_file"}  # what a download may hold besides the model
@@ -45,7 +49,7 @@ class _Finder:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.found: dict[str, Found] = {}
+        self.found: dict[str, Found] = {}  # by where they go
         self.skipped: list[str] = []
         self._hands: dict[str, bodies.Arrays] = {}
         self._hand_sources: dict[str, tuple[str, str]] = {}
@@ -61,12 +65,12 @@ class _Finder:
             path = alone
         content = contents.open_file(path, bodies.WANTED)
         digest = _sha256(path)
-        if content.kind == contents.ONNX:
-            self._take_graph(label, digest, content, path)
-        elif content.tensors or content.kind in (contents.TORCH, contents.SAFETENSORS):
+        if kind == contents.ONNX:
+            self._take_graph(label, digest, content.graph, path)
+        elif kind in (contents.TORCH, contents.SAFETENSORS):
             self._take_network(label, digest, networks.recognise(content.tensors, content.about, label))
         else:
-            self._take_arrays(label, digest, bodies.recognise(content.arrays), label)
+            self._take_arrays(label, digest, bodies.recognise(content.arrays))
 
     def finish(self) -> None:
         """Joins the hands.
@@ -94,8 +98,8 @@ class _Finder:
         write_safetensors(target, networks.plain(network.tensors, network.title), network.tensors, notes)
         self._add(network.model, network.title, target, network.relative, label, digest, list(network.notes))
 
-    def _take_arrays(self, label: str, digest: str, found: bodies.Arrays, name: str) -> None:
-        if found.model in ("smplx", "smpl", "flame") and archives.is_gendered(name):
+    def _take_arrays(self, label: str, digest: str, found: bodies.Arrays) -> None:
+        if found.model in ("smplx", "smpl", "flame") and archives.is_gendered(label):
             raise BadInput(f"The file is {found.title}, by its name of a woman or a man; SMPLit uses the neutral body.",
                            "Add the neutral file.", "other_model")
         if found.side:
@@ -111,8 +115,7 @@ class _Finder:
             np.savez(file, **found.arrays)
         self._add(found.model, found.title, target, "", label, digest, [])
 
-    def _take_graph(self, label: str, digest: str, content: contents.Content, path: Path) -> None:
-        graph = content.graph
+    def _take_graph(self, label: str, digest: str, graph: OnnxKind, path: Path) -> None:
         target = self._target(graph.model, ".onnx")
         path.replace(target)
         relative = f"landmarks/{graph.model}{_ONNX_NAMES.get(graph.points, '') if graph.model != 'rtmw' else ''}.onnx"
@@ -124,11 +127,12 @@ class _Finder:
     def _add(self, model: str, title: str, target: Path, relative: str, label: str, digest: str, notes: list[str]) -> None:
         entry = MODELS[model]
         build = dict(entry.builds).get(digest, "unknown build")
-        if model in self.found:  # the first one is the better one, see `archives.candidates`
+        relative = relative or entry.paths[0]
+        if relative in self.found:  # the first one is the better one, see `archives.candidates`
             target.unlink()
-            self.skipped.append(f"'{label}' is {title} too; '{self.found[model].source}' was taken.")
+            self.skipped.append(f"'{label}' is {title} too; '{self.found[relative].source}' was taken.")
             return
-        self.found[model] = Found(model, title, target.name, relative or entry.paths[0], label, digest, build, notes)
+        self.found[relative] = Found(model, title, target.name, relative, label, digest, build, notes)
 
 
 def examine(paths: list[Path], folder: Path) -> dict:
