@@ -24,6 +24,7 @@ import torch
 from look_alikes import gmm, lightning, mano, network_weights, pickled_body, pretended, random_weights, skinned
 from safetensors.torch import save_file
 
+from smplit import models
 from smplit.cli import main
 from smplit.errors import BadInput
 from smplit.mocap.acr.network import Acr
@@ -531,3 +532,23 @@ def test_settings_beside_the_weights_are_no_hindrance_and_are_not_made(model_fol
     torch.save({"state_dict": {"w": torch.zeros(1)}, "hyper_parameters": Fraction(1, 3)}, tmp_path / "other.ckpt")
     with pytest.raises(BadInput, match=r"other\.ckpt.*asks for fractions\.Fraction, which could run code"):
         adding.add([tmp_path / "other.ckpt"])
+
+
+def test_bad_files_put_there_by_hand_are_shown_and_do_not_stop_the_list(model_folder, mark):
+    header = b'{"a":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+    files = {
+        "acr/wild.safetensors": len(header).to_bytes(8, "little") + header, "smirk/SMIRK_em1.pt": b"",
+        "landmarks/vitpose.onnx": b"\x08\x07" + bytes(50), "hands/MANO.npz": pickle.dumps(Bomb(mark)), "pose_prior/vposer.safetensors": b"x" * 100,
+    }
+    for name, content in files.items():
+        (model_folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (model_folder / name).write_bytes(content)
+    zipped(model_folder / "hmr2a.ckpt", {"archive/data.pkl": b"\x80\x02}q\x00(" + b"\xff" * 50})
+    (model_folder / "hmr2").mkdir()
+    (model_folder / "hmr2a.ckpt").rename(model_folder / "hmr2" / "hmr2a.ckpt")
+    (model_folder / "body").mkdir()
+    zipped(model_folder / "body" / "SMPL_NEUTRAL.npz", {"v_template.npy": b"x", "weights.npy": b"\x93NUMPY\x01\x00\xff\xff{'descr'"})
+    states = {row["name"]: (row["state"], row["problem"]) for row in models.states()}
+    for name in ("acr", "smirk", "vitpose", "mano", "vposer", "hmr2a", "smpl"):
+        assert states[name][0] == "wrong file" and states[name][1], name
+    assert {row["name"]: row["state"] for row in models.verify()}["mano"] == "wrong file" and not mark.exists()
