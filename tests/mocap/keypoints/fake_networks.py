@@ -63,9 +63,10 @@ def write_heatmaps(
 
 
 def write_simcc(
-    path: Path, points: dict[int, int], count: int, size: tuple[int, int] = (192, 256), batch: int | str = "batch", gain: float = 1.0
+    path: Path, points: dict[int, int], count: int, size: tuple[int, int] = (192, 256), batch: int | str = "batch", gain: float = 1.0,
+    half: bool = False,
 ) -> Path:
-    """RTMPose's ports: `gain` times the strongest colour of each column and row, at two bins a pixel."""
+    """RTMPose's ports: `gain` times the strongest colour of each column and row, at two bins a pixel; `half`: takes float16."""
     width, height = size
     weight, bias = _colour_filter(points, count)
     constants = {
@@ -73,12 +74,12 @@ def write_simcc(
         "down": gain * _resample(height, np.arange(2 * height) / 2),
     }
     nodes = [
-        ("Conv", ["input", "w", "b"], ["c"], {}), ("Relu", ["c"], ["r"], {}),
+        ("Cast", ["input"], ["picture"], {"to": 1}), ("Conv", ["picture", "w", "b"], ["c"], {}), ("Relu", ["c"], ["r"], {}),
         ("ReduceMax", ["r"], ["columns"], {"axes": [2], "keepdims": 0}), ("ReduceMax", ["r"], ["rows"], {"axes": [3], "keepdims": 0}),
         ("MatMul", ["columns", "across"], ["simcc_x"], {}), ("MatMul", ["rows", "down"], ["simcc_y"], {}),
     ]
     outputs = {"simcc_x": (batch, count, 2 * width), "simcc_y": (batch, count, 2 * height)}
-    return write(path, {"input": (batch, 3, height, width)}, outputs, nodes, constants)
+    return write(path, {"input": (batch, 3, height, width)}, outputs, nodes, constants, {"input": np.float16 if half else np.float32})
 
 
 def write_detector(path: Path, head: str, side: int = 64, box: tuple[float, float] = (12.0, 20.0), name: str = "w") -> Path:

@@ -35,6 +35,28 @@ def test_a_person_is_found_where_the_red_is(tmp_path, head, name, size):
     np.testing.assert_allclose(people[0].box.reshape(2, 2), np.clip(box, 0, size), atol=0.2 / min(scale, 1.0))
 
 
+@pytest.mark.parametrize(
+    ("head", "name", "white", "grey", "red", "above"),
+    [
+        ("yolo", "w", (1, 1, 1), (114 / 255,) * 3, (1, 0, 0), 30),  # RGB 0..1, in the middle
+        ("yolox", "w", (255,) * 3, (114,) * 3, (0, 0, 255), 0),  # BGR 0..255, at the top
+        ("mmdet", "bbox_head.rtm_cls.0.weight", (2.6400, 2.4286, 2.2489), (0.1825, -0.0399, -0.1657), (-1.8044, -2.0357, 2.2489), 0),
+    ],
+)
+def test_the_network_is_handed_what_its_authors_handed_it(tmp_path, head, name, white, grey, red, above):
+    """The third row: MMDetection's mean 103.53, 116.28, 123.675 and deviation 57.375, 57.12, 58.395 of blue, green and red."""
+    image = np.full((100, 160, 3), 255, np.uint8)
+    image[50:] = 255, 0, 0
+    added = detector(tmp_path, head, name)
+    inner, handed = added._network, []
+    added._network = lambda batch: (handed.append(batch), inner(batch))[1]
+    added(image)
+    (batch,) = handed
+    assert batch.shape == (1, 3, 160, 160) and batch.dtype == np.float32
+    for row, colour in ((above + 10, white), (above + 90, red), (above + 110, grey), (above - 1, grey)):
+        np.testing.assert_allclose(batch[0, :, row, 80], colour, atol=1e-3)
+
+
 def test_points_of_a_pose_detector_come_along(tmp_path):
     image = fake_networks.picture((640, 400), [(320.5, 210.0, 0)], spread=12.0)
     (person,) = detector(tmp_path, "yolo_pose", "w")(image)

@@ -43,6 +43,12 @@ def test_points_of_several_people_are_where_the_picture_has_them(tmp_path, kind,
     assert confidence[:, [0, 9, 10]].min() > 0.8 and confidence.max() <= 1.0
 
 
+def test_a_file_in_half_precision_is_handed_halves(tmp_path):
+    landmarker = TopDownLandmarker(fake_networks.write_simcc(tmp_path / "net.onnx", _POINTS, 17, half=True))
+    points, _ = landmarker(picture(), _BOXES)
+    assert landmarker.kind.half and np.abs(points[:, [0, 9, 10]] - expected()).max() < 0.7  # colours are coarser
+
+
 @pytest.mark.parametrize("kind", ["vitpose", "rtmpose"])
 def test_a_systematic_shift_of_half_a_pixel_would_be_seen(tmp_path, kind):
     """Over 40 places the errors average out: what is left is the mean of a wrong pixel convention, if there is one."""
@@ -88,7 +94,9 @@ def test_the_crop_is_one_and_a_quarter_of_the_box_in_the_inputs_proportions():
     np.testing.assert_allclose(columns_rows[128, 96], (109.5, 99.5), atol=0.6)
     np.testing.assert_allclose(columns_rows[-1, -1] - columns_rows[0, 0], (191 * 93.75 / 192, 255 * 125 / 256), atol=0.7)
     # UDP: the first and last pixels lie on the edges of the grown box.
+    np.testing.assert_allclose(PersonCrop(box, simcc).to_image(np.array([191.0, 0.0])), (110 + 95 * 93.75 / 192, 100 - 62.5))
     columns_rows = seen(PersonCrop(box, heatmaps).cut(ramp()))
+    np.testing.assert_allclose(PersonCrop(box, heatmaps).to_image(np.array([191.0, 0.0])), (110 + 93.75 / 2, 100 - 62.5))
     np.testing.assert_allclose(columns_rows[0, 0], (109.5 - 93.75 / 2, 99.5 - 62.5), atol=0.6)
     np.testing.assert_allclose(columns_rows[-1, -1], (109.5 + 93.75 / 2, 99.5 + 62.5), atol=0.6)
 
