@@ -28,7 +28,7 @@ from smplit.mocap.hands.landmark_fit import HandFit
 from smplit.mocap.observations import PersonLandmarks
 from smplit.motion import JOINT_NAMES, PARENTS
 
-_CHUNK = 128  # frames fitted at once: some 300 MB of curvature
+_CHUNK = 128  # frames fitted at once: bounds memory
 _ROUNDS, _TOLERANCE = 6, 1e-4  # a video's frames need not be solved to nine digits
 _LEAST_SEEN = 6  # landmarks of the body above `_SURE` without which a frame shows nobody
 _SURE = 0.3
@@ -119,7 +119,7 @@ class SmplifyX:
         betas = self._one_shape(done)
         for chunk, first in zip(done, range(0, len(shown), _CHUNK), strict=True):
             chunk.parameters["betas"] = betas.expand(len(chunk.translation), -1).clone()
-            done[first // _CHUNK] = fit.refit(detected[first : first + _CHUNK], chunk, ("betas",))
+            done[first // _CHUNK] = fit.refit(detected[first : first + _CHUNK], chunk)
         return self._over_frames(landmarks, trust, done, shown, betas)
 
     def _one_shape(self, done: list[Fitted]) -> Tensor:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -71,10 +71,13 @@ class StagedFit:
             fitted = fitted.better_of(turned, side)
         return fitted
 
-    def refit(self, detected: Tensor, fitted: Fitted, held: tuple[str, ...]) -> Fitted:
-        """The last stage again, some parameters as they are."""
-        values, lowest = self._minimise(detected, fitted.parameters, fitted.translation, STAGES[-1], held)
-        return replace(fitted, parameters=values, energies=[*fitted.energies, lowest])
+    def refit(self, detected: Tensor, fitted: Fitted) -> Fitted:
+        """The last stage again with the shapes that `fitted` has: what each frame explained by a shape of its own becomes its place."""
+        place = "translation"
+        values, lowest = self._minimise(
+            detected, {**fitted.parameters, place: fitted.translation}, fitted.translation, STAGES[-1], held=("betas",)
+        )
+        return Fitted(values, values.pop(place), [*fitted.energies, lowest])
 
     def _zeros(self, frames: int) -> Parameters:
         return {name: torch.zeros(frames, size, dtype=torch.float64) for name, size in self.body.sizes.items()}
@@ -113,7 +116,7 @@ class StagedFit:
 
         def stage(values: Tensor, rows: Tensor) -> Tensor:
             posed = dict(zip(free, values.split(sizes, 1), strict=True)) | {name: start[name][rows] for name in held}
-            return self.stage_energy(posed, detected[rows], translation[rows], weights, joints)
+            return self.stage_energy(posed, detected[rows], posed.get("translation", translation[rows]), weights, joints)
 
         together = torch.cat([start[name] for name in free], 1)
         values, lowest = minimise(stage, together, self.rounds, tolerance=self.tolerance, check=self.check)
