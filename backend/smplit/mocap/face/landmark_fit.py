@@ -18,6 +18,7 @@ from smplit.mocap.face.expression import JAW_LIMITS, ExpressionSolver
 from smplit.mocap.face.lids import blinks, lid_gaps
 from smplit.mocap.face.neutral_face import into_head, neutral_face, steadiness
 from smplit.mocap.face.occlusion import covered
+from smplit.mocap.face.perspective import MIDDLE, seen_from_afar
 from smplit.mocap.face.surface_cache import kept_surface
 from smplit.mocap.gaps import smooth_at_ease
 from smplit.mocap.observations import PersonLandmarks
@@ -30,7 +31,6 @@ _SMALL_FACE = 24.0  # px between the outer eye corners at which the mesh gets co
 _UNREADABLE, _READABLE = 8.0, 40.0  # the same, for expressions: none can be read, and all
 _HEAD_CUTOFF, _BROW_CUTOFF, EYE_CUTOFF, MOUTH_CUTOFF = 6.0, 5.0, 12.0, 8.0  # Hz: a blink lasts 0.15 s or more
 _DEPTH_CUTOFF = 3.0  # Hz: heads come nearer slowly, and the mesh's size trembles
-_MIDDLE = [33, 263, 61, 291]  # eyes and mouth: their middle is the face's
 
 
 @dataclass
@@ -90,11 +90,11 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
     seen = confidence > 0
     mouth_covered, eyes_covered = covered(landmarks)
     weights = steadiness(solver)
-    neutral = neutral_face(landmarks.face, confidence * (1.0 - mouth_covered), surface, solver, weights)
-    raw = _solve(landmarks.face, seen, neutral, solver, weights)
+    neutral = neutral_face(landmarks.face, K, confidence * (1.0 - mouth_covered), surface, solver, weights)
+    raw = _solve(landmarks.face, K, seen, neutral, solver, weights)
 
     confidence = confidence * np.exp(-((raw.misfit / _MISFIT) ** 2))
-    rotations = sight_rotations(landmarks.face[:, _MIDDLE, :2], K) @ raw.rotations
+    rotations = sight_rotations(landmarks.face[:, MIDDLE, :2], K) @ raw.rotations
     confidence = confidence * np.clip((-raw.rotations[:, 2, 2] - 0.1) / 0.4, 0.0, 1.0)  # turned away: half is guessed
     lids = blinks(raw.lids, seen)
     expression = _expressions(raw, lids, solver, body.expression_names)
@@ -127,7 +127,7 @@ def _clean_confidence(landmarks: PersonLandmarks, span: np.ndarray) -> np.ndarra
 
 
 def _solve(
-    mesh: np.ndarray, seen: np.ndarray, neutral: np.ndarray, solver: ExpressionSolver, weights: np.ndarray
+    mesh: np.ndarray, K: np.ndarray, seen: np.ndarray, neutral: np.ndarray, solver: ExpressionSolver, weights: np.ndarray
 ) -> _Raw:
     count = len(mesh)
     raw = _Raw(
@@ -137,7 +137,7 @@ def _solve(
     rows_seen = np.flatnonzero(seen)
     for first in range(0, len(rows_seen), _CHUNK):
         rows = rows_seen[first : first + _CHUNK]
-        part = mesh[rows].astype(np.float64)
+        part = seen_from_afar(mesh[rows], K)
         laid = into_head(part, neutral, weights)[2]
         coefficients = solver.solve(laid - neutral)
         # Laid on the face with its expression, all points tell the head's rotation.

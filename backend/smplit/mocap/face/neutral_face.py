@@ -9,6 +9,7 @@ import numpy as np
 from smplit.mocap.alignment import procrustes
 from smplit.mocap.face.evidence import INNER_LIPS
 from smplit.mocap.face.expression import ExpressionSolver
+from smplit.mocap.face.perspective import seen_from_afar
 from smplit.mocap.face.surface import FaceSurface
 
 _MOBILITY = 0.0015  # m: points that expressions move more than this say less about the head
@@ -36,7 +37,7 @@ def into_head(mesh: np.ndarray, model: np.ndarray, weights: np.ndarray) -> tuple
 
 
 def neutral_face(
-    mesh: np.ndarray, confidence: np.ndarray, surface: FaceSurface, solver: ExpressionSolver, weights: np.ndarray
+    mesh: np.ndarray, K: np.ndarray, confidence: np.ndarray, surface: FaceSurface, solver: ExpressionSolver, weights: np.ndarray
 ) -> np.ndarray:
     """(468,3) m in head axes: the person's face at rest.
 
@@ -47,7 +48,7 @@ def neutral_face(
     if len(rows) == 0:
         return surface.canonical
     rows = rows[:: -(-len(rows) // _NEUTRAL_FRAMES)]
-    sample = mesh[rows].astype(np.float64)
+    sample = seen_from_afar(mesh[rows], K)
     neutral = surface.canonical
     for _ in range(2):
         # Kept where the canonical face is, or the head's rotation would drift off the body's axes.
