@@ -19,6 +19,8 @@ SHIPPED = (
               "3387d8ab393a24a4e7cc25cb2e0c735174cc9a2e96049f70bbb37568c4d5b0d3"),
     ModelFile("face_mesh", ("landmarks/face_mesh.onnx",), "468 face landmarks", "Apache-2.0", True, "shipped",
               "3593a0c359345aa4cb3ae0bc76e8bb9947dc3fae3c682b2f64d143ceef43dc5d"),
+    ModelFile("face_closer", ("landmarks/face_closer.onnx",), "lips, lids and brows of faces that are large enough", "Apache-2.0", True, "shipped",
+              "4193796d4488f25707e46af0162ff0b0ed4034a8fd5aa607cb4f2fbfa1da3d21"),
     ModelFile("pose_prior", ("pose_prior/gmm.safetensors",), "which body poses people take, for the fit", _OPEN_MOTION, True, _TRAINING,
               "9965324e6948da1f91026526fc6c216c68a9c52fbbaa1005de83aa513751781b"),
     ModelFile("lifter", ("wham/stage1.safetensors",), "body motion from landmarks", _OPEN_MOTION, True, _TRAINING,

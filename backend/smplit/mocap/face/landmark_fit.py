@@ -21,6 +21,7 @@ from smplit.mocap.face.occlusion import covered
 from smplit.mocap.face.perspective import MIDDLE, seen_from_afar
 from smplit.mocap.face.surface_cache import kept_surface
 from smplit.mocap.gaps import smooth_at_ease
+from smplit.mocap.keypoints.face import sharpness
 from smplit.mocap.observations import PersonLandmarks
 from smplit.mocap.smoothing import smooth_curves, smooth_rotations
 
@@ -96,7 +97,7 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
     confidence = confidence * np.exp(-((raw.misfit / _MISFIT) ** 2))
     rotations = sight_rotations(landmarks.face[:, MIDDLE, :2], K) @ raw.rotations
     confidence = confidence * np.clip((-raw.rotations[:, 2, 2] - 0.1) / 0.4, 0.0, 1.0)  # turned away: half is guessed
-    lids = blinks(raw.lids, seen)
+    lids = blinks(raw.lids, seen, sharpness(span))
     expression = _expressions(raw, lids, solver, body.expression_names)
     jaw = raw.coefficients[:, -1:]
     readable = confidence * np.clip((span - _UNREADABLE) / (_READABLE - _UNREADABLE), 0.0, 1.0)

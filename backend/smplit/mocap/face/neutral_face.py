@@ -11,11 +11,13 @@ from smplit.mocap.face.evidence import INNER_LIPS
 from smplit.mocap.face.expression import ExpressionSolver
 from smplit.mocap.face.perspective import seen_from_afar
 from smplit.mocap.face.surface import FaceSurface
+from smplit.mocap.keypoints.face import sharpness
 
 _MOBILITY = 0.0015  # m: points that expressions move more than this say less about the head
 _NEUTRAL_FRAMES = 300  # frames, spread over the clip, that decide the neutral face
 _CALM = 0.25  # of the frames decide the neutral face
-_LIP_GAP = 0.0027  # m between the inner lips' mesh points when the mouth is shut (measured on the network's output)
+# m between the inner lips' mesh points when the mouth is shut: at a first look, and where the network looked closer (measured).
+_LIP_GAP, _LIP_GAP_CLOSER = 0.0027, 0.0005
 
 
 def steadiness(solver: ExpressionSolver) -> np.ndarray:
@@ -54,7 +56,9 @@ def neutral_face(
         # Kept where the canonical face is, or the head's rotation would drift off the body's axes.
         neutral = _laid_on(np.median(into_head(sample, neutral, weights)[2], axis=0), surface.canonical, weights)
     laid = into_head(sample, neutral, weights)[2]
-    mean_face = _mouth_shut(surface.canonical, solver)
+    sharp = sharpness(np.median(np.linalg.norm(sample[:, 33, :2] - sample[:, 263, :2], axis=-1)))
+    lip_gap = _LIP_GAP + sharp * (_LIP_GAP_CLOSER - _LIP_GAP)
+    mean_face = _mouth_shut(surface.canonical, solver, lip_gap)
     strength = solver.solve_unknown(laid - mean_face) / solver.sigma
     upper = solver.is_upper
     for part in (upper, ~upper):
@@ -63,14 +67,14 @@ def neutral_face(
         share = (solver.basis[part] ** 2).sum((0, 2)) / np.maximum((solver.basis**2).sum((0, 2)), 1e-12)  # (468,)
         neutral = neutral + share[:, None] * (calm - neutral)
     left_over = solver.solve_unknown((neutral - mean_face)[None])
-    return _mouth_shut(neutral - solver.shape(left_over)[0], solver)
+    return _mouth_shut(neutral - solver.shape(left_over)[0], solver, lip_gap)
 
 
-def _mouth_shut(face: np.ndarray, solver: ExpressionSolver) -> np.ndarray:
+def _mouth_shut(face: np.ndarray, solver: ExpressionSolver, lip_gap: float) -> np.ndarray:
     """(468,3) m: a mouth at rest is shut; what gap remains is the jaw's."""
     opening = solver.basis[-1]
     per_radian, gap = ((points[INNER_LIPS[:, 0]] - points[INNER_LIPS[:, 1]])[:, 1].mean() for points in (opening, face))
-    return face - np.clip((gap - _LIP_GAP) / per_radian, -0.1, 0.3) * opening
+    return face - np.clip((gap - lip_gap) / per_radian, -0.1, 0.3) * opening
 
 
 def _laid_on(points: np.ndarray, target: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""468 face landmarks: MediaPipe Face Mesh without attention (Kartynnik et al. 2019; Google, Apache-2.0)."""
+"""468 face landmarks: MediaPipe Face Mesh (Kartynnik et al. 2019), and its attention to lips and eyes (Grishchenko et al. 2020).
+
+Both are Google's, Apache-2.0. The first finds and follows faces of any size. The second looks closer where there is something
+to see: it knows shut lids, shut lips and brows, which the first only hints at, and nothing of whether there is a face at all.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ _INPUT = 192
 _LEFT_EYE, _RIGHT_EYE = 263, 33  # outer eye corners, the person's left and right
 _BODY_FACE = list(range(0, 11))
 LEAST_PRESENCE = 0.5
+_COARSE, _SHARP = 24.0, 40.0  # px between the outer eye corners: up to here the first look counts, from here the closer one
 
 
 @dataclass(frozen=True)
@@ -50,19 +55,38 @@ def region_from_landmarks(points: np.ndarray) -> Region:
     return region_around(points[:, :2], _level_angle(points[_RIGHT_EYE, :2], points[_LEFT_EYE, :2]), 1.5)
 
 
-class FaceLandmarker:
-    """`landmarker(image, regions)` -> landmarks of every region, in one batch."""
+def sharpness(span: np.ndarray) -> np.ndarray:
+    """Share of the closer look in a face whose outer eye corners are `span` px apart, 0..1."""
+    return np.clip((span - _COARSE) / (_SHARP - _COARSE), 0.0, 1.0)
 
-    def __init__(self, device: str = "cpu", threads: int | None = None):
+
+class FaceLandmarker:
+    """`landmarker(image, regions)` -> landmarks of every region, in one batch. `closer`: with attention to lips and eyes."""
+
+    def __init__(self, device: str = "cpu", threads: int | None = None, closer: bool = True):
         self._network = Network("face_mesh", device, threads)
+        self._closer = Network("face_closer", device, threads) if closer else None
 
     def __call__(self, image: np.ndarray, regions: list[Region]) -> list[FaceLandmarks]:
         if not regions:
             return []
-        points, presence = self._network(np.stack([region.crop(image, _INPUT) for region in regions]))
-        faces = []
-        for i, region in enumerate(regions):
-            raw = points[i].reshape(468, 3)
-            located = np.concatenate([region.to_image(raw[:, :2] / _INPUT), raw[:, 2:] / _INPUT * region.side], 1)
-            faces.append(FaceLandmarks(located, float(sigmoid(presence[i].ravel()[0])), region_from_landmarks(located)))
-        return faces
+        crops = np.stack([region.crop(image, _INPUT) for region in regions])
+        points, presence = self._network(crops)
+        points = points.reshape(-1, 468, 3)
+        presence = sigmoid(presence.reshape(len(regions), -1)[:, 0])
+        first = [_located(raw, region) for raw, region in zip(points, regions, strict=True)]
+        if self._closer is not None:
+            share = np.array([sharpness(np.linalg.norm(face[_LEFT_EYE, :2] - face[_RIGHT_EYE, :2])) for face in first])
+            rows = np.flatnonzero((presence >= LEAST_PRESENCE) & (share > 0))
+            if len(rows):
+                points[rows] += share[rows, None, None] * (self._closer(crops[rows])[0].reshape(-1, 468, 3) - points[rows])
+        # The next frame's region is the first look's, whatever the closer one says: followed faces stay followed.
+        return [
+            FaceLandmarks(_located(raw, region), float(sure), region_from_landmarks(face))
+            for raw, region, sure, face in zip(points, regions, presence, first, strict=True)
+        ]
+
+
+def _located(raw: np.ndarray, region: Region) -> np.ndarray:
+    """(468,3) px of the crop -> px of the picture."""
+    return np.concatenate([region.to_image(raw[:, :2] / _INPUT), raw[:, 2:] / _INPUT * region.side], 1)
