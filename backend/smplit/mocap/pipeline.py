@@ -8,6 +8,7 @@ body, hands and face -> fit in the camera -> up, floor, contacts -> fit in the w
 from __future__ import annotations
 
 import logging
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,9 @@ import torch
 import smplit
 from smplit.body.model import BodyModel
 from smplit.errors import BadInput
-from smplit.mocap.estimators import choose_estimators
+from smplit.mocap.estimators import Estimators, choose_estimators
 from smplit.mocap.image_networks import image_networks
-from smplit.mocap.image_pass import look_again
+from smplit.mocap.image_pass import Looked, look_again
 from smplit.mocap.observe import ShotObservations, observe
 from smplit.mocap.options import CaptureOptions
 from smplit.mocap.output import OutputFolder
@@ -74,20 +75,18 @@ def capture_observed(
     options = options.resolved()
     video = Path(video)
     torch.manual_seed(options.seed)
-    # The fit's tensors are small: more threads only wait for each other (8 times slower on two busy cores).
-    torch.set_num_threads(1)
     body = body or BodyModel.load()
     started = time.monotonic()
     chosen = choose_estimators(options)
-    networks = image_networks(chosen, str(body.device), options.flip_eval)
-    looked = look_again(video, shots, networks, options.range, reporter)
-    del networks  # gigabytes
+    looked = _look_again(video, shots, chosen, str(body.device), options, reporter)
+    # The fit's tensors are small: more threads only wait for each other (8 times slower on two busy cores).
+    torch.set_num_threads(1)
     of_shot = ShotCapture(body, chosen, options, reporter)
     results: list[CaptureResult] = []
     with OutputFolder(Path(output)) as folder:
         for shot, seen in zip(shots, looked, strict=True):
             for person, motion in of_shot(shot, seen):
-                motion.extras.update(_provenance(video, body, options, person, shot))
+                motion.extras.update(_provenance(video, body, chosen, options, person, shot))
                 path = folder.save(motion, f"{video.stem}_p{person}.npz")
                 results.append(CaptureResult(path, motion, person, _figures(motion)))
                 _stream(motion, person, reporter)
@@ -100,13 +99,24 @@ def capture_observed(
     return results
 
 
-def _provenance(video: Path, body: BodyModel, options: CaptureOptions, person: int, shot: ShotObservations) -> dict:
+def _look_again(
+    video: Path, shots: list[ShotObservations], chosen: Estimators, device: str, options: CaptureOptions, reporter: Reporter
+) -> list[list[dict[str, Looked]]]:
+    """The networks are gone when it returns: they are gigabytes."""
+    networks = image_networks(chosen, device, options.flip_eval)
+    if networks:
+        torch.set_num_threads(os.cpu_count() or 1)
+    return look_again(video, shots, networks, options.range, reporter)
+
+
+def _provenance(video: Path, body: BodyModel, chosen: Estimators, options: CaptureOptions, person: int, shot: ShotObservations) -> dict:
+    asked = " ".join(f"{name}={getattr(options, name)}" for name in ("fit", "fitting", "prior", "landmarks", "boxes", "trajectory"))
     return {
         "smplit_version": np.array(smplit.__version__), "smplit_source": np.array(video.name),
         "smplit_person": np.array(person), "smplit_body": np.array(body.name), "smplit_body_sha256": np.array(body.sha256),
         "smplit_video_size": np.asarray(shot.camera.size or np.round(2.0 * shot.camera.K[:2, 2]), np.int32),
         "smplit_camera_kind": np.array(shot.camera.kind), "smplit_focal_source": np.array(shot.camera.focal_source),
-        "smplit_stages": np.array(f"body={options.body} fit={options.fit} hands={options.hands} face={options.face} trajectory={options.trajectory}"),
+        "smplit_stages": np.array(f"body={chosen.body} half_body={chosen.half_body} hands={chosen.hands} face={chosen.face} {asked}"),
     }
 
 
