@@ -37,7 +37,7 @@ def invitation(row: dict) -> str:
     """One line about a model: what it gives, and if it is not there how far it is."""
     if row["state"] == "wrong file":
         return f"{row['title']}: {row['problem']}"
-    if row["state"] == "found":
+    if row["state"] == "found" or row["enables"].startswith("nothing"):
         return f"{row['title']}: {row['enables']}"
     enables = row["enables"][:1].upper() + row["enables"][1:]
     return f"{enables}: get {row['title']}, {len(row['steps'])} steps" if row["steps"] else f"{row['title']} is missing"
@@ -52,7 +52,7 @@ def _draw_row(box: bpy.types.UILayout, row: dict, is_open: bool) -> None:
     if not is_open:
         return
     column = box.column(align=True)
-    facts = [f"Licence: {row['licence']}. Commercial use: {'allowed' if row['commercial'] else 'not allowed'}."]
+    facts = [f"Licence: {row['licence']}. Commercial use: {'yes' if row['commercial'] else 'no'}."]
     if row["state"] == "found":
         facts.append(f"{row['build'] or 'Not checked'}: {row['path']}")
     else:
