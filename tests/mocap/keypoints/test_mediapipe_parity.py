@@ -73,3 +73,30 @@ def test_faces_followed_from_the_same_place_are_found_in_the_same_place(clip):
             distances.append(scale * np.linalg.norm(ours - now, axis=-1).mean())
     assert len(distances) >= 3
     assert np.median(distances) < 1.0
+
+
+LIPS_AND_EYES = [61, 291, 13, 14, 0, 17, 78, 308, 33, 133, 159, 145, 362, 263, 386, 374, 70, 105, 107, 300, 334, 336]
+
+
+def test_a_closer_look_finds_lips_lids_and_brows_where_mediapipes_attention_does():
+    """`mediapipe_face_closer.npz`: its face mesh solution with `refine_landmarks`, shown the same picture until it settles."""
+    path = _VIDEOS / "talking_face_closeup.mp4"
+    if not path.exists():
+        pytest.skip(f"needs {path.name} of ../shared/videos")
+    with np.load(_GOLDEN.with_name("mediapipe_face_closer.npz")) as archive:
+        expected = dict(zip(archive["frames"].tolist(), archive["points"], strict=True))
+    with VideoReader(path) as video:
+        pictures = {frame.index: frame.image for frame in video if frame.index in expected}
+    errors = {}
+    for closer in (True, False):
+        landmarker, found = face.FaceLandmarker(closer=closer), []
+        for index, points in expected.items():
+            region = face.region_from_landmarks(points)
+            for _ in range(10):
+                ours = landmarker(pictures[index], [region])[0]
+                region = face.region_from_landmarks(ours.points)
+            span = np.linalg.norm(points[33] - points[263])
+            found.append(np.linalg.norm(ours.points[:, :2] - points, axis=-1)[LIPS_AND_EYES].mean() / span)
+        errors[closer] = np.median(found)
+    assert errors[True] < 0.01  # of the eyes' distance
+    assert errors[False] > 2 * errors[True]
