@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Somebody signs before the chest, posed by the smplx package; body and fingers are known a little wrongly before they are refined."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import smplx
 import torch
 from scipy.spatial.transform import Rotation
 
-from smplit.axes import matrix_from_axis_angle
+from smplit.axes import axis_angle_from_matrix, matrix_from_axis_angle
 from smplit.body.kinematics import joint_transforms
 from smplit.body.model import SURFACE_POINTS, BodyModel
 from smplit.mocap.fit import hand_refine
@@ -74,8 +75,7 @@ class Signer:
 
     def seen(self, noise=1.0):
         marks = np.zeros((FRAMES, 33, 2))
-        for slots, source in (([11, 12, 13, 14, 15, 16, 23, 24], [16, 17, 18, 19, 20, 21, 1, 2]),):
-            marks[:, slots] = self.pixels(self.joints[:, source], noise, 1)
+        marks[:, [11, 12, 13, 14, 15, 16, 23, 24]] = self.pixels(self.joints[:, [16, 17, 18, 19, 20, 21, 1, 2]], noise, 1)
         for side, slots in enumerate(([15, 17, 19], [16, 18, 20])):
             marks[:, slots] = self.pixels(self.hands[:, side][:, [0, 17, 5]], noise, 2 + side)
         trust = (marks != 0).any(-1).astype(np.float32)
@@ -107,8 +107,6 @@ class Signer:
         return fit, hands
 
     def points_of(self, fit, hands):
-        from smplit.axes import axis_angle_from_matrix
-
         poses = np.zeros((FRAMES, 55, 3))
         poses[:, :22] = axis_angle_from_matrix(fit.rotations.astype(np.float64))
         poses[:, 25:] = hands.poses.reshape(FRAMES, 30, 3)
@@ -192,6 +190,16 @@ def test_pieces_of_a_long_clip_join_without_a_step(body, signer, monkeypatch):
     step = lambda fits: distance(*(signer.points_of(*fits)[1][rows] for rows in (slice(1, None), slice(None, -1)))).max()
     assert step(pieces) < 1.5 * step(whole)
     assert distance(signer.points_of(*pieces)[1], signer.points_of(*whole)[1]).mean() < 0.01
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_pictures_too_few_to_be_smooth_are_refined_all_the_same(body, signer, frames):
+    rows = slice(frames)
+    fit, hands = signer.known()
+    fit = replace(fit, rotations=fit.rotations[rows], trans=fit.trans[rows], confidence=fit.confidence[rows])
+    hands = HandFit(hands.poses[rows], hands.wrist_rotations[rows], hands.confidence[rows])
+    found, fingers = refine_hands(signer.seen().part(rows), camera().part(rows), signer.times[rows], body, fit, hands)
+    assert np.isfinite(found.rotations).all() and np.isfinite(fingers.poses).all() and (found.rotations != fit.rotations).any()
 
 
 def test_the_chain_of_arm_and_fingers_is_the_bodys(body, signer):

@@ -88,7 +88,12 @@ def hand_trust(landmarks: PersonLandmarks, hands: HandFit) -> np.ndarray:
 
 
 class _Refiner:
-    def __init__(self, landmarks, camera, times, body, fit, hands, trust, sigmas, check):
+    """What is compared and held, as tensors over all frames."""
+
+    def __init__(
+        self, landmarks: PersonLandmarks, camera: CameraMotion, times: np.ndarray, body: BodyModel, fit: BodyFit, hands: HandFit,
+        trust: np.ndarray, sigmas: RefineSigmas, check: Callable[[], None],
+    ):
         self.sigmas, self.check = sigmas, check
         tensor = lambda values: torch.as_tensor(np.asarray(values, np.float32))
         betas = tensor(fit.betas)
@@ -138,34 +143,33 @@ class _Refiner:
             optimiser, list(_RATE.values()), total_steps=_STEPS, pct_start=0.15, div_factor=4, final_div_factor=25
         )
         kernel = gaussian_kernel(_PRECONDITION / max(median_step(self.times[part]), 1e-3))
-        first = None
+        before = self._pose(part, self.arms[part], self.fingers[part])
         for step in range(_STEPS):
             if step % 10 == 0:
                 self.check()
             optimiser.zero_grad(set_to_none=True)
             turns, bends = matrix_from_6d(convolve(arms, kernel)), convolve(fingers, kernel)
-            joints, points, wrists = self._pose(part, turns, bends)
-            if first is None:
-                first = self._pose(part, self.arms[part], self.fingers[part])
-            loss = self._energy(part, turns, bends, joints, points, wrists, first)
-            loss.backward()
+            self._energy(part, turns, bends, before).backward()
             optimiser.step()
             schedule.step()
         return convolve(arms.detach(), kernel), convolve(fingers.detach(), kernel)
 
     def _pose(self, part: slice, turns: Tensor, bends: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Joints of the arms, landmarks of the hands and the wrists' turns, see `ArmChain.pose`."""
         fingers = roma.rotvec_to_rotmat(bends).view(len(turns), 2, 5, 3, 3, 3)
         return self.chain.pose(self.turns[part, CHEST], self.joints[part, CHEST], turns, fingers)
 
-    def _energy(self, part: slice, turns: Tensor, bends: Tensor, joints: Tensor, points: Tensor, wrists: Tensor, first) -> Tensor:
+    def _energy(self, part: slice, turns: Tensor, bends: Tensor, before: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """Of arms (T,2,4,3,3) and fingers (T,2,15,3) rad; `before`: their `_pose` as the other fits left them."""
         s = self.sigmas
+        joints, points, wrists = self._pose(part, turns, bends)
         weights = self.weights[part, :, None].expand(-1, -1, 21)
         total = _reprojection(points, self.pixels[part], weights, self.K, s.landmark, s.landmark_outlier)
         total = total + _reprojection(joints[:, :, 2], self.elbows[part], self.elbow_weights[part], self.K, s.elbow, s.landmark_outlier)
         total = total + _reprojection(points[:, :, _GRIP_POINTS], self.grips[part], self.grip_weights[part], self.K, s.elbow, s.landmark_outlier)
         off = energy.geodesic_squared(turns, self.arms[part])
         total = total + (off / torch.tensor(s.arms) ** 2).sum()
-        total = total + ((joints[:, :, 2:, 2] - first[0][:, :, 2:, 2]) ** 2).sum() / s.depth**2
+        total = total + ((joints[:, :, 2:, 2] - before[0][:, :, 2:, 2]) ** 2).sum() / s.depth**2
         palms = self.palm_weights[part] * energy.geodesic_squared(wrists, self.palms[part])
         total = total + palms.sum() / s.palm**2
         total = total + self._fingers(part, bends)
@@ -175,8 +179,8 @@ class _Refiner:
             return total
         # Whatever moves fast moves on: only what is added to the movement must be smooth.
         to_first, times = self.to_first[part, None].transpose(-1, -2), self.times[part]
-        for moved, before, least in ((joints, first[0], s.acceleration), (points, first[1], s.finger_acceleration)):
-            added = (moved - before) @ to_first
+        for now, then, least in ((joints, before[0], s.acceleration), (points, before[1], s.finger_acceleration)):
+            added = (now - then) @ to_first
             total = total + (energy.second_difference(added, times) ** 2).sum() / least**2
         return total + 2.0 * energy.steps(added) / (s.speed * max(median_step(times), 1e-3)) ** 2
 
