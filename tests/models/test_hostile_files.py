@@ -5,6 +5,7 @@ Most run without the second process, so that what refuses is the reading itself,
 """
 
 import io
+import json
 import os
 import pickle
 import stat
@@ -26,10 +27,13 @@ from safetensors.torch import save_file
 
 from smplit import models
 from smplit.cli import main
-from smplit.errors import BadInput
+from smplit.errors import BadInput, SmplitError
 from smplit.mocap.acr.network import Acr
 from smplit.mocap.smirk.network import Smirk
 from smplit.models import adding
+
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="the programs in it are of POSIX")
 
 
 class Bomb:
@@ -494,7 +498,7 @@ sys.exit(0)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the attempts are of POSIX")
+@posix
 def test_the_walls_of_the_second_process_hold(tmp_path):
     """Oracle: the calls themselves, each of which works without them."""
     for name in ("inside", "outside"):
@@ -504,6 +508,7 @@ def test_the_walls_of_the_second_process_hold(tmp_path):
     assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["old"]
 
 
+@posix
 def test_a_reader_that_dies_or_hangs_is_told_from_a_refusal(model_folder, tmp_path, monkeypatch):
     (tmp_path / "wild.pkl").write_bytes(b"x")
     python = tmp_path / "python"
@@ -517,6 +522,31 @@ def test_a_reader_that_dies_or_hangs_is_told_from_a_refusal(model_folder, tmp_pa
     with pytest.raises(BadInput, match="took longer than 0 s"):
         adding.add([tmp_path / "wild.pkl"])
     assert not model_folder.exists()
+
+
+@posix
+@pytest.mark.parametrize("lie", [
+    {"relative": "../acr/wild.safetensors"}, {"relative": "/etc/acr/wild.safetensors"}, {"relative": "acr/../../wild.safetensors"},
+    {"relative": "body/OPEN_NEUTRAL.npz"}, {"model": "lifter", "relative": "wham/stage1.safetensors"}, {"file": "../secret"}, {"file": "link"},
+    {"file": "gone"}, {"title": 3}, {"model": "dance"}, None,
+])
+def test_a_reader_that_was_taken_over_cannot_choose_where_files_go(model_folder, tmp_path, monkeypatch, lie):
+    """In its place a program that answers what a fault would make it answer."""
+    true = {"model": "acr", "file": "own", "relative": "acr/wild.safetensors", "title": "ACR", "source": "", "source_sha256": "", "build": ""}
+    true["notes"] = []
+    (tmp_path / "answer").write_text(json.dumps({"found": [true | lie if lie else true], "skipped": []}))
+    (tmp_path / "secret").write_text("secret")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\ncp "{tmp_path}/answer" report.json\necho own > own\nln -s own link\necho own > ../secret\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    (tmp_path / "wild.pkl").write_bytes(b"x")
+    if lie is None:  # the program itself is right
+        assert adding.add([tmp_path / "wild.pkl"])["added"][0]["model"] == "acr"
+        return
+    with pytest.raises(SmplitError, match="answer that cannot be"):
+        adding.add([tmp_path / "wild.pkl"])
+    assert [file.name for file in model_folder.rglob("*") if file.is_file()] == ["secret"]
 
 
 def test_settings_beside_the_weights_are_no_hindrance_and_are_not_made(model_folder, in_this_process, tmp_path):

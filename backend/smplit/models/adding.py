@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import smplit
 from smplit import models
@@ -132,23 +132,41 @@ def _ask_child(paths: list[Path], scratch: Path) -> dict:
         tail = (scratch / "log").read_text("utf-8", "replace").strip().splitlines()[-1:]
         raise BadInput(f"The file could not be looked at: its reader ended with {code} ({' '.join(tail)[:200] or 'no message'}).",
                        "Download the file again.", "reader_died")
-    told = json.loads(report.read_text("utf-8"))
-    if error := told.get("error"):
-        kind = NoSpace if error["code"] == NoSpace.default_code else BadInput
-        raise kind(error["message"], error["remedy"], error["code"])
-    return told
+    try:
+        told = json.loads(report.read_text("utf-8"))
+        if error := told.get("error"):
+            kind = NoSpace if error["code"] == NoSpace.default_code else BadInput
+            raise kind(str(error["message"]), str(error["remedy"]), str(error["code"]))
+        return {"found": [_sound(found, scratch) for found in told["found"]], "skipped": [str(text) for text in told["skipped"]]}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # a file may have taken the reader over: its word is not trusted
+        raise SmplitError("The reader of the files gave an answer that cannot be.", "Do not trust the files.", "reader_died") from error
+
+
+def _sound(found: dict, scratch: Path) -> dict:
+    """What was found, if it names a file in `scratch` and a place of its model's own.
+
+    Raises:
+        ValueError, KeyError, TypeError: it does not.
+    """
+    source, relative = scratch / found["file"], PurePosixPath(found["relative"])
+    plain = len(relative.parts) == 2 and not {"..", ".", "/"} & set(relative.parts) and "\\" not in found["relative"]
+    if not plain or not any(relative.match(path) for path in MODELS[found["model"]].paths) or MODELS[found["model"]].shipped:
+        raise ValueError(found["relative"])
+    if source.parent != scratch or not source.is_file() or source.is_symlink():
+        raise ValueError(found["file"])
+    if not all(isinstance(found[name], str) for name in ("title", "build", "source", "source_sha256")) or not isinstance(found["notes"], list):
+        raise TypeError(found["title"])
+    return found
 
 
 def _prepared(found: dict, scratch: Path, target: Path) -> tuple[Path, Path, dict]:
     """(the converted file, where it goes, its note); nothing is moved yet."""
-    source, entry, relative = scratch / Path(found["file"]).name, MODELS[found["model"]], Path(found["relative"])
-    if not any(relative.match(path) for path in entry.paths) or not source.is_file() or source.is_symlink():
-        raise SmplitError(f"The reader of '{found['source']}' gave an answer that cannot be.", "Please report it.")
+    source = scratch / found["file"]
     with source.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     note = {name: found[name] for name in ("model", "title", "build", "source", "source_sha256", "notes")}
     note |= {"sha256": digest, "size": source.stat().st_size, "added": time.strftime("%Y-%m-%d"), "smplit": smplit.__version__}
-    return source, target / relative, note
+    return source, target / found["relative"], note
 
 
 def _filed(source: Path, path: Path, note: dict) -> dict:
