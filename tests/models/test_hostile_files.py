@@ -32,7 +32,6 @@ from smplit.mocap.acr.network import Acr
 from smplit.mocap.smirk.network import Smirk
 from smplit.models import adding
 
-
 posix = pytest.mark.skipif(sys.platform == "win32", reason="the programs in it are of POSIX")
 
 
