@@ -15,6 +15,7 @@ from smplit.mocap.estimators import Estimators
 from smplit.mocap.extremity_estimators import load_face_estimator, load_hand_estimator
 from smplit.mocap.face.landmark_fit import FaceFit
 from smplit.mocap.fit.body_fit import BodyFit, BodyFitter, landmark_trust, legs_are_seen
+from smplit.mocap.fit.hand_refine import refine_hands
 from smplit.mocap.fit.pose_prior import PosePrior
 from smplit.mocap.hands.landmark_fit import HandFit
 from smplit.mocap.image_pass import Looked
@@ -94,6 +95,8 @@ class ShotCapture:
         in_place = self._options.trajectory == "none"
         if self._options.fit and not self._published_fit and not in_place:
             self._fit_in_world(people, tracks, up)
+        if self._options.fit and not self._published_fit:
+            self._refine_hands(people, tracks)
         placed = placement.place_people(self._body, tracks, up, in_place=in_place)
         self._reporter.stage("fit", total, total)
         return [(p.landmarks.person, self._motion(p, track, place)) for p, track, place in zip(people, tracks, placed, strict=True)]
@@ -161,6 +164,15 @@ class ShotCapture:
             grounded = placement.find_ground(self._body, track, up)
             if grounded is not None:
                 person.fit = track.fit = person.fitter.fit_world(*grounded)
+
+    def _refine_hands(self, people: list[_Person], tracks: list[placement.PersonTrack]) -> None:
+        """Arms and fingers together, where hands are seen well."""
+        for person, track in zip(people, tracks, strict=True):
+            if person.hands is not None:
+                person.fit, person.hands = refine_hands(
+                    person.landmarks, person.camera, person.times, self._body, track.fit, person.hands, check=self._reporter.check
+                )
+                track.fit = person.fit
 
     def _motion(self, person: _Person, track: placement.PersonTrack, place: placement.PlacedPerson) -> Motion:
         self._reporter.check()

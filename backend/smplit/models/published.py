@@ -103,7 +103,7 @@ PUBLISHED = (  # those that give most first; those that nothing asks for yet las
         (f"Fetch or export an ONNX file of {_YOLOX_PAGE}.",), commercial=True,
     ),
     _registered(
-        "flame", "FLAME", "face/FLAME.npz", "nothing yet: SMIRK's expressions go to SMPL-X directly; kept for tools of your own",
+        "flame", "FLAME", "face/FLAME.npz", "SMIRK's expressions on the open body by their true shapes; the real SMPL-X needs it not",
         "flame.is.tue.mpg.de", "FLAME 2020", "FLAME2020.zip (with generic_model.pkl)",
     ),
     _registered(
