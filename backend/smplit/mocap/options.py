@@ -13,7 +13,7 @@ CHOICES = {
     "hands": ("auto", "acr", "landmarks", "none"),
     "face": ("auto", "smirk", "landmarks", "none"),
     "fitting": ("temporal", "smplifyx"),
-    "prior": ("auto", "open", "gmm"),
+    "prior": ("auto", "open", "gmm", "vposer"),
     "trajectory": ("auto", "difftraj", "wham", "camera", "none"),
     "camera": ("auto", "static", "moving"),
     "landmarks": ("auto", "blazepose", "vitpose", "rtmpose", "rtmw"),
@@ -37,7 +37,7 @@ class CaptureOptions:
     boxes: str = "auto"  # who finds people: the shipped MoveNet, or an added YOLO file; auto: YOLO where it is there
     fit: bool = True  # refine the body over the whole clip
     fitting: str = "temporal"  # how it is refined: over the whole clip, or as published, every frame by itself (smplifyx; trembles, for comparisons)
-    prior: str = "auto"  # which poses the fit holds likely: SMPLify's mixture (gmm) where its file was added, or the shipped one (open)
+    prior: str = "auto"  # which poses the fit holds likely: VPoser or SMPLify's mixture (gmm) where it was added, or the shipped one (open)
     trajectory: str = "auto"  # where the world path comes from: the camera, or the feet alone (difftraj); none keeps the person in place
     camera: str = "auto"  # static, moving, or decide from the background
     focal: float | None = None  # focal length in pixels of the upright frame

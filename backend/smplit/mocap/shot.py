@@ -16,7 +16,7 @@ from smplit.mocap.extremity_estimators import load_face_estimator, load_hand_est
 from smplit.mocap.face.landmark_fit import FaceFit
 from smplit.mocap.fit.body_fit import BodyFit, BodyFitter, landmark_trust, legs_are_seen
 from smplit.mocap.fit.hand_refine import refine_hands
-from smplit.mocap.fit.pose_prior import PosePrior
+from smplit.mocap.fit.pose_prior import load_pose_prior
 from smplit.mocap.hands.landmark_fit import HandFit
 from smplit.mocap.image_pass import Looked
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
@@ -73,7 +73,7 @@ class ShotCapture:
         self._find_hands = load_hand_estimator(chosen.hands, body, reporter)
         self._find_face = load_face_estimator(chosen.face, body)
         self._bodies: dict[str, Callable | None] = {}
-        self._prior = PosePrior.load(options.prior)
+        self._prior = load_pose_prior(options.prior)
         self._published_fit = options.fit and options.fitting == _PUBLISHED_FIT
 
     def __call__(self, shot: ShotObservations, looked: Sequence[dict[str, Looked]]) -> list[tuple[int, Motion]]:

@@ -107,7 +107,7 @@ PUBLISHED = (  # those that give most first; those that nothing asks for yet las
         "flame.is.tue.mpg.de", "FLAME 2020", "FLAME2020.zip (with generic_model.pkl)",
     ),
     _registered(
-        "vposer", "VPoser", "pose_prior/vposer.safetensors", "nothing yet: recognised and converted, no fit asks for it",
+        "vposer", "VPoser", "pose_prior/vposer.safetensors", "VPoser as the pose prior instead of ours in the fit",
         "smpl-x.is.tue.mpg.de", "VPoser v2.0", "V02_05.zip (with a .ckpt in snapshots)",
     ),
 )

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import multivariate_normal
 
 from smplit.errors import BadInput, MissingModel
-from smplit.mocap.fit.pose_prior import PosePrior
+from smplit.mocap.fit.pose_prior import PosePrior, load_pose_prior
 from smplit.mocap.fit.smplifyx.energy import MixturePrior
 from smplit.mocap.fit.smplifyx.fitter import OpenPrior, load_prior
 
@@ -56,7 +56,7 @@ def marginals(arrays, pose):
 def test_the_users_mixture_is_taken_and_counts_as_its_marginal_does(folder):
     arrays, pose = mixture(), poses()
     put(folder, arrays)
-    prior, density = PosePrior.load(), marginals(arrays, pose)
+    prior, density = load_pose_prior(), marginals(arrays, pose)
     local = as_rotations(pose)
     best = (density[0] + np.log(arrays["weights"])).argmax(1)
     assert prior.components(local).tolist() == best.tolist()
@@ -80,8 +80,8 @@ def test_in_the_published_fit_it_is_smplifys_own_with_its_own_constant(folder):
 
 def test_without_the_users_file_ours_is_taken_and_asking_for_theirs_says_where_to_get_it(folder):
     assert isinstance(load_prior(), OpenPrior)
-    assert torch.equal(PosePrior.load().mean, PosePrior.load("open").mean)
-    for load in (PosePrior.load, load_prior):
+    assert torch.equal(load_pose_prior().mean, PosePrior.load("open").mean)
+    for load in (load_pose_prior, load_prior):
         with pytest.raises(MissingModel, match="gmm_08"):
             load("gmm")
         with pytest.raises(BadInput, match="vposer2"):

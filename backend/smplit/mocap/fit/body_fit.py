@@ -24,7 +24,8 @@ from smplit.mocap.fit.curves import convolve, despike, fill_gaps, gaussian_kerne
 from smplit.mocap.fit.energy import LIMBS, Sigmas
 from smplit.mocap.fit.initial import initial_rotations, initial_translation, towards_person
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES, BodyPoints, body_points, sole_points
-from smplit.mocap.fit.pose_prior import PosePrior
+from smplit.mocap.fit.pose_prior import PosePrior, load_pose_prior
+from smplit.mocap.fit.vposer import VPoserPrior
 from smplit.mocap.lifter.estimate import LiftedBody
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 from smplit.mocap.smoothing import smooth_curves, smooth_rotations
@@ -133,7 +134,7 @@ class BodyFitter:
         sigmas: Sigmas | None = None,
         check: Callable[[int, int], None] = lambda done, total: None,
         lifted: LiftedBody | None = None,
-        prior: PosePrior | None = None,
+        prior: PosePrior | VPoserPrior | None = None,
     ):
         """
         Args:
@@ -149,7 +150,7 @@ class BodyFitter:
         self.lifted = lifted
         self.body, self.camera, self.landmarks, self.check = body, camera, landmarks, check
         self.sigmas = sigmas or (Sigmas() if lifted is None else Sigmas(balance=_BALANCE_LIFTED))
-        self.prior = prior or PosePrior.load()
+        self.prior = prior or load_pose_prior()
         seen = landmarks.seen.astype(bool)
         world = fill_gaps(landmarks.body_world.astype(np.float32), seen)
         boxes = fill_gaps(landmarks.boxes.astype(np.float32), seen)

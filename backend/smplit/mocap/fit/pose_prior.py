@@ -21,13 +21,38 @@ from torch import Tensor
 
 from smplit import models
 from smplit.errors import BadInput
+from smplit.mocap.fit.vposer import VPoserPrior
 
 # Body joints that our prior knows: not the root, and not feet and wrists, which the recordings hardly move.
 JOINTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 16, 17, 18, 19]
-PRIORS = ("auto", "open", "gmm")
+PRIORS = ("auto", "open", "gmm", "vposer")
 _SMPL_NUMBERS, _SMPLX_NUMBERS = 69, 63  # axis angles of SMPL's 23 joints; SMPL-X has no hands among its body's
 
 Features = Callable[[Tensor], Tensor]  # local rotations (T,22,3,3) -> (T,D)
+
+
+def prior_named(name: str) -> str:
+    """Which of `PRIORS` "auto" is: VPoser or SMPLify's mixture where the user has added it, else ours. A name stays what it is.
+
+    Raises:
+        BadInput: there is no such prior.
+    """
+    if name not in PRIORS:
+        raise BadInput(f"'{name}' is not a pose prior.", f"Choose {', '.join(PRIORS)}.", "bad_option")
+    if name != "auto":
+        return name
+    return "vposer" if models.there("vposer") else "gmm" if models.there("gmm_prior") else "open"
+
+
+def load_pose_prior(name: str = "auto") -> PosePrior | VPoserPrior:
+    """For the fit over a clip.
+
+    Raises:
+        BadInput: no such prior, or a file that is none.
+        MissingModel: its file is not there.
+    """
+    name = prior_named(name)
+    return VPoserPrior.load() if name == "vposer" else PosePrior.load(name)
 
 
 class PosePrior:
@@ -38,18 +63,9 @@ class PosePrior:
         self.features = features or columns
 
     @classmethod
-    def load(cls, name: str = "auto") -> PosePrior:
-        """`auto`: SMPLify's mixture where the user has it, else ours; `gmm` or `open`: that one.
-
-        Raises:
-            BadInput: no such prior, or a file that is none.
-            MissingModel: its file is not there.
-        """
-        if name not in PRIORS:
-            raise BadInput(f"'{name}' is not a pose prior.", f"Choose {', '.join(PRIORS)}.", "bad_option")
-        if name == "gmm" or (name == "auto" and models.there("gmm_prior")):
-            return cls._published(models.find("gmm_prior"))
-        return cls._ours(models.find("pose_prior"))
+    def load(cls, name: str = "open") -> PosePrior:
+        """A mixture: `gmm` or `open` of `prior_named`."""
+        return cls._published(models.find("gmm_prior")) if name == "gmm" else cls._ours(models.find("pose_prior"))
 
     @classmethod
     @functools.cache

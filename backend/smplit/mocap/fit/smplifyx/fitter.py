@@ -18,12 +18,13 @@ from smplit.mocap.face.landmark_fit import FaceFit
 from smplit.mocap.fit.body_fit import BodyFit, landmark_trust
 from smplit.mocap.fit.energy import POSE_WIDTHS
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES
-from smplit.mocap.fit.pose_prior import JOINTS, PosePrior, read_mixture
+from smplit.mocap.fit.pose_prior import JOINTS, PosePrior, prior_named, read_mixture
 from smplit.mocap.fit.smplifyx.body import SmplxPoints
 from smplit.mocap.fit.smplifyx.camera import Pinhole
 from smplit.mocap.fit.smplifyx.energy import BodyPrior, MixturePrior
 from smplit.mocap.fit.smplifyx.joints import openpose_points
 from smplit.mocap.fit.smplifyx.staged import Fitted, StagedFit
+from smplit.mocap.fit.vposer import VPoserPrior
 from smplit.mocap.hands.landmark_fit import HandFit
 from smplit.mocap.observations import PersonLandmarks
 from smplit.motion import JOINT_NAMES, PARENTS
@@ -68,14 +69,15 @@ class OpenPrior:
 
 
 def load_prior(name: str = "auto") -> BodyPrior:
-    """`auto`: SMPLify's mixture where the user has it, else ours; `gmm` or `open`: that one.
+    """For single frames; names as of `pose_prior.prior_named`.
 
     Raises:
-        BadInput, MissingModel: as `PosePrior.load`.
+        BadInput, MissingModel: as `pose_prior.load_pose_prior`.
     """
-    if name == "gmm" or (name == "auto" and models.there("gmm_prior")):
+    name = prior_named(name)
+    if name == "gmm":
         return MixturePrior(*read_mixture(models.find("gmm_prior")))
-    return OpenPrior(PosePrior.load(name))
+    return VPoserPrior.load() if name == "vposer" else OpenPrior(PosePrior.load())
 
 
 class SmplifyX:
