@@ -29,19 +29,25 @@ def folders() -> list[Path]:
     return [*places, user_data_path("smplit", appauthor=False) / "model_files", PACKAGE_FILES, CHECKOUT_FILES]
 
 
+def find_all(name: str) -> list[Path]:
+    """Every file that could be the model, the one that `find` takes first: a user may have several sizes of one network."""
+    entry = MODELS[name]
+    found = (
+        path.resolve() for relative in entry.paths for folder in folders()
+        for path in (sorted(folder.glob(relative)) if "*" in relative else (folder / relative,)) if path.is_file()
+    )
+    return list(dict.fromkeys(found))
+
+
 def find(name: str) -> Path:
     """The file of a model.
 
     Raises:
         MissingModel: not found; says where it was looked for and where to get it.
     """
-    entry = MODELS[name]
-    places = folders()
-    for relative in entry.paths:
-        for folder in places:
-            for path in sorted(folder.glob(relative)) if "*" in relative else (folder / relative,):
-                if path.is_file():
-                    return path.resolve()
+    if found := find_all(name):
+        return found[0]
+    entry, places = MODELS[name], folders()
     raise MissingModel(
         f"Model file '{entry.paths[-1 if entry.shipped else 0]}' ({entry.enables}) was not found in: {', '.join(str(p) for p in places)}.",
         "Install SMPLit again, or set SMPLIT_MODEL_FILES to the folder that holds it." if entry.shipped

@@ -55,6 +55,17 @@ def test_whole_bodies_come_first_then_what_was_published_as_more_accurate(files)
     assert chosen(landmarks="blazepose") is None
 
 
+def test_of_several_sizes_of_one_network_the_most_accurate_is_taken(files, tmp_path, caplog):
+    files("rtmpose")
+    larger = tmp_path / "landmarks" / "rtmpose-x.onnx"  # its weights would lie beside it
+    larger.write_bytes((tmp_path / _PLACES["rtmpose"]).read_bytes())
+    (tmp_path / "landmarks" / "rtmpose-x.data").write_bytes(bytes(4 * 27_700_000))
+    caplog.set_level("INFO")
+    for options in (CaptureOptions(), CaptureOptions(landmarks="rtmpose")):
+        choose_refiner(options)
+        assert str(larger) in caplog.messages[-1] and "RTMPose-l" in caplog.messages[-1]
+
+
 def test_an_added_detector_finds_people_unless_the_user_says_otherwise(files, tmp_path):
     files("yolo")
     assert type(choose_detector(CaptureOptions(), None)) is PointedBoxes

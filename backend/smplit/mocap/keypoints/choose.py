@@ -25,7 +25,7 @@ import logging
 import math
 from pathlib import Path
 
-from smplit.errors import BadInput, MissingModel
+from smplit.errors import BadInput
 from smplit.mocap.keypoints.blazepose import BodyLandmarker
 from smplit.mocap.keypoints.movenet import PeopleDetector
 from smplit.mocap.keypoints.onnx_kinds import OnnxKind, kind_of
@@ -33,7 +33,7 @@ from smplit.mocap.keypoints.person_boxes import BoxDetector, PointedBoxes
 from smplit.mocap.keypoints.refine import LandmarkRefiner
 from smplit.mocap.keypoints.top_down import TopDownLandmarker
 from smplit.mocap.options import CaptureOptions
-from smplit.models import find
+from smplit.models import find, find_all
 
 _log = logging.getLogger(__name__)
 # (head, whole body, tall input): [(million parameters, AP, name)]. Halpe's 26 points stand with COCO's 17.
@@ -59,12 +59,12 @@ def choose_refiner(options: CaptureOptions) -> LandmarkRefiner | None:
     if options.landmarks == "blazepose":
         return None
     if options.landmarks == "auto":
-        added = [path for name in _ADDED if (path := _found(name)) is not None]
+        added = [path for name in _ADDED for path in find_all(name)]
         if not added:
             return None
-        path = max(added, key=lambda path: accuracy(path, _landmark_kind(path))[0])
     else:
-        path = find(options.landmarks)
+        added = find_all(options.landmarks) or [find(options.landmarks)]
+    path = max(added, key=lambda path: accuracy(path, _landmark_kind(path))[0])
     kind = _landmark_kind(path)
     _log.info("landmarks: %s, '%s', by its size %s", kind.title, path, accuracy(path, kind)[1])
     return LandmarkRefiner(TopDownLandmarker(path, options.device), hands=options.hands != "none")
@@ -79,7 +79,7 @@ def choose_detector(options: CaptureOptions, landmarker: BodyLandmarker) -> Peop
     """
     path = None
     if options.boxes != "movenet":
-        path = find("yolo") if options.boxes == "yolo" else _found("yolo")
+        path = find("yolo") if options.boxes == "yolo" else next(iter(find_all("yolo")), None)
     if path is None:
         return PeopleDetector(options.device)
     kind = kind_of(path)
@@ -93,19 +93,12 @@ def choose_detector(options: CaptureOptions, landmarker: BodyLandmarker) -> Peop
 def accuracy(path: Path, kind: OnnxKind) -> tuple[tuple[bool, float], str]:
     """(whole body, published AP of the nearest published network), which `auto` sorts by; and that network's name."""
     whole, tall = kind.points == 133, kind.head == "simcc" and kind.size[1] >= 320
-    # Weights of more than 2 GB lie in files of their own beside it, under any name.
-    beside = [file for file in path.parent.glob(f"{path.stem}*") if file != path and not file.name.endswith(".onnx")]
+    # Weights of more than 2 GB lie in a file of their own beside it: NAME.onnx.data, NAME.onnx_data, NAME.data.
+    beside = [file for file in path.parent.glob(f"{path.stem}.*") if file != path and file.suffix != ".onnx"]
     millions = sum(file.stat().st_size for file in (path, *beside)) / (2e6 if kind.half else 4e6)
     rows = _PUBLISHED[kind.head, whole, tall]
     _, precision, name = min(rows, key=lambda row: abs(math.log(max(millions, 1e-3) / row[0])))
     return (whole, precision), name
-
-
-def _found(name: str) -> Path | None:
-    try:
-        return find(name)
-    except MissingModel:
-        return None
 
 
 def _landmark_kind(path: Path) -> OnnxKind:
