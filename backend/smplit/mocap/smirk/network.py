@@ -78,9 +78,13 @@ class Smirk(nn.Module):
         self.expression_encoder = ExpressionEncoder()
 
     def forward(self, picture: Tensor) -> SmirkFace:
-        head, told = self.pose_encoder(picture), self.expression_encoder(picture)
-        expression, lids, jaw = told.split((EXPRESSIONS, _LIDS, 3), dim=1)
-        return SmirkFace(head[:, :3], head[:, 3:], self.shape_encoder(picture), expression, lids.clamp(0.0, 1.0), bounded_jaw(jaw))
+        head = self.pose_encoder(picture)
+        return SmirkFace(head[:, :3], head[:, 3:], self.shape_encoder(picture), *self.expressed(picture))
+
+    def expressed(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Expression, eyelids and jaw alone, in less than half the time."""
+        expression, lids, jaw = self.expression_encoder(picture).split((EXPRESSIONS, _LIDS, 3), dim=1)
+        return expression, lids.clamp(0.0, 1.0), bounded_jaw(jaw)
 
 
 def bounded_jaw(jaw: Tensor) -> Tensor:
