@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from . import preferences
+from . import models_table, preferences
 from .bridge import backend as states
 from .bridge import pump
 from .bridge.jobs import Job
@@ -21,6 +21,7 @@ _STATE_WORDS = {
     states.OFF: "Backend is off; it starts by itself", states.STARTING: "Backend is starting", states.READY: "Backend is ready",
     states.RESTARTING: "Backend starts again", states.FAILED: "Backend is not there",
 }
+_FOR_BEST = ("wham_published", "hmr2a", "acr", "smirk")
 _LINE = 38  # characters of a line of text at the sidebar's usual width
 _SIZE = "1.6 GB"  # on disk, without an NVIDIA card
 
@@ -97,6 +98,8 @@ class SMPLIT_PT_capture(Sidebar, bpy.types.Panel):
         if settings.people == "numbers":
             layout.prop(settings, "people_numbers")
         layout.row().prop(settings, "detail", expand=True)
+        if settings.detail == "best":
+            draw_invitations(layout)
 
     @staticmethod
     def draw_button(layout: bpy.types.UILayout) -> None:
@@ -251,6 +254,17 @@ def _job_buttons(job: Job) -> list[tuple[str, str]]:
     if job.state == "failed" or job.warnings:
         buttons.append(("smplit.job_details", "COPYDOWN"))
     return [*buttons, ("smplit.job_remove", "TRASH")]
+
+
+def draw_invitations(layout: bpy.types.UILayout) -> None:
+    """What would make Best better than Balanced, while it is not there."""
+    missing = [row for row in pump.BACKEND.models() if row["name"] in _FOR_BEST and row["state"] != "found"]
+    if not missing:
+        return
+    box = layout.box()
+    for row in missing:
+        paragraph(box, models_table.invitation(row), "INFO")
+    box.operator("preferences.addon_show", text="Add Model Files…", icon="PREFERENCES").module = preferences.__package__
 
 
 def draw_setup(layout: bpy.types.UILayout) -> None:

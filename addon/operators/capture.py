@@ -66,7 +66,8 @@ class SMPLIT_OT_capture_video(preferences.NeedsBackend, bpy.types.Operator):
         description="temporal: over the whole clip. smplifyx: every frame by itself, as published; it trembles",
     )
     prior: bpy.props.EnumProperty(
-        name="Pose Prior", items=_items("auto", "open", "gmm", "vposer"), options={"SKIP_SAVE"}, description="Which poses count as likely when refining",
+        name="Pose Prior", items=_items("auto", "open", "gmm", "vposer"), options={"SKIP_SAVE"},
+        description="Which poses count as likely when refining",
     )
     trajectory: bpy.props.EnumProperty(
         name="Path", items=_items("auto", "difftraj", "wham", "camera", "none"), options={"SKIP_SAVE"}, description="How the person travels",

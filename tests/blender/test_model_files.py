@@ -27,7 +27,8 @@ class Page:
 
     def operator(self, name, text="", icon="NONE", emboss=True):
         assert icon in ICONS
-        properties = getattr(bpy.ops.smplit, name.removeprefix("smplit.")).get_rna_type().properties
+        group, _, of_group = name.partition(".")
+        properties = getattr(getattr(bpy.ops, group), of_group).get_rna_type().properties
         button = type("Button", (), {"__slots__": tuple(properties.keys())})()
         self.seen.append(("operator", name, button))
         return button
@@ -92,6 +93,20 @@ def test_what_is_missing_is_an_invitation_with_steps_and_a_licence(chosen, page)
         assert told in text
     bpy.ops.smplit.show_model(name="acr")
     assert page().texts() == texts
+
+
+def test_best_invites_to_what_it_lacks_and_is_silent_where_nothing_is_known(chosen, page):
+    panels, backend = sys.modules[f"{EXTENSION}.panels"], sys.modules[f"{EXTENSION}.bridge.pump"].BACKEND
+    backend.learn_models([])
+    silent = Page()
+    panels.draw_invitations(silent)
+    assert silent.seen == []
+    bpy.ops.smplit.refresh_models()
+    shown = Page()
+    panels.draw_invitations(shown)
+    said = " ".join(shown.texts())
+    assert all(name in said for name in ("WHAM", "HMR2", "ACR", "SMIRK")) and "steps" in said
+    assert [name for kind, name, _ in shown.seen if kind == "operator"] == ["preferences.addon_show"]
 
 
 def test_a_model_is_added_from_the_file_browser_and_removed_again(chosen, page, tmp_path):
