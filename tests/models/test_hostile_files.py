@@ -563,6 +563,25 @@ def test_settings_beside_the_weights_are_no_hindrance_and_are_not_made(model_fol
         adding.add([tmp_path / "other.ckpt"])
 
 
+def test_one_hmr2_in_the_others_place_is_seen_by_the_step_of_its_training(model_folder):
+    """Their tensors have the same names and shapes; features of the wrong one would pass for the right one's."""
+    from smplit.mocap.hmr2.estimate import Hmr2
+
+    (model_folder / "hmr2").mkdir(parents=True)
+    tensors = {"backbone.patch_embed.proj.weight": torch.zeros(1), "smpl_head.decpose.weight": torch.zeros(1)}
+    for step, a, b in ((1_000_000, "wrong file", "found"), (25_001, "found", "wrong file"), (None, "found", "found")):
+        about = {} if step is None else {"epoch": 10, "global_step": step}
+        for name in ("hmr2a", "hmr2b"):
+            torch.save({**about, "state_dict": tensors}, model_folder / "hmr2" / f"{name}.ckpt")
+        states = {row["name"]: row for row in models.states()}
+        assert (states["hmr2a"]["state"], states["hmr2b"]["state"]) == (a, b)
+    torch.save({"state_dict": tensors, "global_step": 1_000_000}, model_folder / "hmr2" / "hmr2a.ckpt")
+    assert "HMR2.0b" in {row["name"]: row["problem"] for row in models.states()}["hmr2a"]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(BadInput, match=r"hmr2a\.ckpt' is not hmr2a: it is HMR2\.0b"):
+        patch.setattr("smplit.mocap.hmr2.estimate.load_network", lambda path: None)
+        Hmr2.load(which="hmr2a")
+
+
 def test_bad_files_put_there_by_hand_are_shown_and_do_not_stop_the_list(model_folder, mark):
     header = b'{"a":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
     files = {

@@ -7,6 +7,7 @@ It recognises each file by its content and writes what is kept of it into FOLDER
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -206,9 +207,12 @@ def main(arguments: list[str]) -> int:
     try:
         report = examine(paths, folder)
     except OSError as error:
-        kind = NoSpace if error.errno == 28 else BadInput
+        kind = NoSpace if error.errno == errno.ENOSPC else BadInput
         report = {"error": {"message": f"The file cannot be read ({error.strerror or error}).", "remedy": "Check its permissions and the disk.",
                             "code": kind.default_code}}
+        if error.errno == errno.EFBIG:  # the guard's own limit
+            report = {"error": {"message": "The file was refused: it claims to hold many times more than its own size.",
+                                "remedy": "Use the file as its authors published it.", "code": "lying_size"}}
     except (MemoryError, guard.Forbidden) as error:
         reason = "it would take too much memory" if isinstance(error, MemoryError) else f"it tried to do more than be read ({error})"
         remedy = "Use the file as its authors published it."

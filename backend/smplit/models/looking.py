@@ -7,6 +7,7 @@ No torch: the server asks too. Nothing is unpickled; the names in a torch file a
 from __future__ import annotations
 
 import json
+import pickle
 import pickletools
 import zipfile
 from pathlib import Path
@@ -26,7 +27,7 @@ def problem_of(entry: ModelFile, path: Path) -> str:
     try:
         kind = contents.kind_of(path)
         if entry.name in _NETWORKS:
-            return _network_problem(_NETWORKS[entry.name], path, kind)
+            return _network_problem(entry.name, path, kind)
         if path.suffix == ".npz":
             return _arrays_problem("smplx" if entry.name == "body" else entry.name, path) if kind == contents.NPZ else "it is no npz file"
         if path.suffix == ".onnx":
@@ -38,7 +39,8 @@ def problem_of(entry: ModelFile, path: Path) -> str:
     return ""
 
 
-def _network_problem(key: str, path: Path, kind: str) -> str:
+def _network_problem(model: str, path: Path, kind: str) -> str:
+    key = _NETWORKS[model]
     if kind not in (contents.SAFETENSORS, contents.TORCH):
         return "it is no checkpoint"
     known = networks.KINDS[key]
@@ -46,7 +48,16 @@ def _network_problem(key: str, path: Path, kind: str) -> str:
     if names is None:
         return ""
     bare = {name.removeprefix(prefix) for name in names for prefix in ("", *known.prefixes)}
-    return "" if all(sign in bare for sign in known.signs) else f"it is not {known.title}"
+    if not all(sign in bare for sign in known.signs):
+        return f"it is not {known.title}"
+    return _other_hmr2(model, path) if key == "hmr2" and kind == contents.TORCH else ""
+
+
+def _other_hmr2(model: str, path: Path) -> str:
+    """HMR2.0a and b have the same tensors: the training's step tells them apart."""
+    step = _step_in_pickle(path)
+    told = next((name for name, steps in networks.HMR2_STEPS.items() if step is not None and abs(step - steps) <= 1), model)
+    return "" if told == model else f"it is HMR2.0{told[-1]}, whose numbers are others"
 
 
 def _names_in_header(path: Path) -> set[str]:
@@ -56,13 +67,27 @@ def _names_in_header(path: Path) -> set[str]:
 
 def _names_in_pickle(path: Path) -> set[str] | None:
     """All texts in a torch file's pickle; None where it is of torch's old format or too big for a quick look."""
+    pickled = _pickle_in(path)
+    return None if pickled is None else {argument for _, argument, _ in pickletools.genops(pickled) if isinstance(argument, str)}
+
+
+def _step_in_pickle(path: Path) -> int | None:
+    """Lightning's `global_step`: the number that follows the name."""
+    named = False
+    for code, argument, _ in pickletools.genops(_pickle_in(path) or pickle.dumps(None)):
+        if named and type(argument) is int and not code.name.endswith("PUT"):  # PUT numbers what was written, for later use
+            return argument
+        if isinstance(argument, str):
+            named = argument == "global_step"
+    return None
+
+
+def _pickle_in(path: Path) -> bytes | None:
     if not zipfile.is_zipfile(path):
         return None
     with zipfile.ZipFile(path) as archive:
         entry = next(entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl"))
-        if entry.file_size > _MOST_PICKLE:
-            return None
-        return {argument for _, argument, _ in pickletools.genops(archive.read(entry)) if isinstance(argument, str)}
+        return None if entry.file_size > _MOST_PICKLE else archive.read(entry)
 
 
 def _arrays_problem(model: str, path: Path) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _COUNTS = "num_batches_tracked"  # of the training; says nothing of the answer
 _SHOWN = 4
-_HMR2_STEPS = {"hmr2a": 25_000, "hmr2b": 1_000_000}  # of the training, which Lightning writes down; the networks are alike
+HMR2_STEPS = {"hmr2a": 25_000, "hmr2b": 1_000_000}  # of the training, which Lightning writes down; the networks are alike
 _WHAM_REGRESSORS = {"smpl.J_regressor_wham": (31, 6890), "smpl.J_regressor_feet": (4, 6890)}  # given out in no other form
 # VPoser v2's parts and their shapes; the code of 32 numbers is read by the decoder.
 _VPOSER = {
@@ -106,10 +106,10 @@ def _hmr2(tensors: Mapping[str, Tensor], about: Mapping, _: str) -> Network:
     from smplit.mocap.hmr2.network import Hmr2Network
 
     kept = _take("HMR2", tensors, needed(Hmr2Network))
-    model = about.get("model") if about.get("model") in _HMR2_STEPS else None
+    model = about.get("model") if about.get("model") in HMR2_STEPS else None
     step = about.get("global_step", -1)
     # Lightning's older versions counted one step more.
-    model = model or next((key for key, steps in _HMR2_STEPS.items() if abs(step - steps) <= 1), None)
+    model = model or next((key for key, steps in HMR2_STEPS.items() if abs(step - steps) <= 1), None)
     if model is None:
         told = f"step {step}, which is neither" if step >= 0 else "no step of the training"
         raise BadInput(

@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 
 from smplit.body.rotations import matrix_from_6d
+from smplit.errors import BadInput
 from smplit.mocap.hmr2.load import load_network
 from smplit.mocap.hmr2.network import Hmr2Network
+from smplit.models import MODELS, find
+from smplit.models.looking import problem_of
 
 _FITTING = {"cuda": torch.float16}  # what the backbone multiplies in; elsewhere float32
 
@@ -61,9 +64,11 @@ class Hmr2:
         Raises:
             BadInput, MissingModel: as `load.load_network`, `models.find`.
         """
-        from smplit.models import find
-
-        return cls(load_network(path or find(which)), device, precision)
+        path = Path(path or find(which))
+        network = load_network(path)
+        if problem := problem_of(MODELS[which], path):  # both have the same tensors
+            raise BadInput(f"'{path}' is not {which}: {problem}.", "Delete it, and add the right one with 'smplit models add'.", "wrong_model")
+        return cls(network, device, precision)
 
     @torch.inference_mode()
     def __call__(self, crops: Tensor) -> Hmr2Output:
