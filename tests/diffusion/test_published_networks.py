@@ -84,13 +84,18 @@ def archive_of(model):
     return "difftraj_networks.npz" if model in ("difftraj_addemb", "difftraj_old", "difftraj_ar") else "mdm_networks.npz"
 
 
+def _tolerance(key):
+    """Guidance by 2.5 adds two answers' roundings times 2.5 and 1.5, and processors round differently."""
+    return TOLERANCE * (4.0 if key.endswith("cfg2.5") else 1.0)
+
+
 @pytest.mark.parametrize("model", NETWORKS)
 def test_a_network_gives_the_published_outputs(model):
     golden = small(archive_of(model))
     expected = {key for key in golden if key.startswith(f"{model}/") and key.rsplit("/", 1)[1].startswith("out")}
     assert set(outputs(model)) == expected
     for key, value in outputs(model).items():
-        assert np.abs(value[..., ::STRIDE] - golden[key]).max() < TOLERANCE, key
+        assert np.abs(value[..., ::STRIDE] - golden[key]).max() < _tolerance(key), key
 
 
 @pytest.mark.parametrize("model", NETWORKS)
@@ -102,7 +107,7 @@ def test_every_frame_agrees_with_the_whole_goldens(model):
         whole = "mdm/smplit3_denoisers.npz"
     with np.load(SHARED / whole) as golden:
         for key, value in outputs(model).items():
-            assert np.abs(value - golden[key]).max() < TOLERANCE, key
+            assert np.abs(value - golden[key]).max() < _tolerance(key), key
         for part in ("x", "condition", "local_pose", "p_motion", "f_pose", "past_motion"):
             if f"{model}/{part}" in golden.files:
                 stored = golden[f"{model}/{part}"]
