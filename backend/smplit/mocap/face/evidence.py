@@ -8,6 +8,7 @@ import numpy as np
 INNER_LIPS = np.array([[82, 87], [13, 14], [312, 317]])  # upper and lower
 _MOUTH_CORNERS = np.array([[291, 308], [61, 78]])  # left, right: outer and inner
 _CHIN, _UNDER_THE_NOSE = 152, 2
+_GAP = 3 * 468  # column of the lips' gap in what `with_mouth` gives
 # The network learned lips, lids and brows from contours that people drew; cheeks and chin it fills in: a smile hardly moves them.
 _CONTOURS = (
     [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409]  # outer lips
@@ -17,19 +18,24 @@ _CONTOURS = (
     + [46, 53, 52, 65, 55, 70, 63, 105, 66, 107, 276, 283, 282, 295, 285, 300, 293, 334, 296, 336]  # brows
 )
 _ELSEWHERE = 0.1  # weight of a point that is on none of them
+# How far an opening jaw takes the points elsewhere, against how far it takes those lips: the chin of rendered open mouths goes
+# 20 mm where the lips part by 70, and should go 50.
+_FILLED_IN = 0.4
 _DEPTH_WEIGHT = 0.06  # the mesh's depth follows expressions poorly: a chin that drops stays where it is in depth
+_SHUT, _PARTED = 0.002, 0.006  # m: lips that are this much farther apart than at rest are shut, and parted
 _SWEEPS, _SETTLED = 60, 5e-4  # at most; done when no coefficient changes more
 
 
 class Evidence:
     """What moved mesh points say about the coefficients, whatever else moved them.
 
-    `nuisance` (M,468,3) m: other moves, each of standard deviation `usual` (M,) (infinite: any amount).
+    `nuisance` (M,468,3) m: other moves, each of standard deviation `usual` (M,) (infinite: any amount). `curvature` (K,K):
+    what is known of the coefficients beforehand, and `parted` (K,K) what more is known where the lips are parted.
     """
 
     def __init__(
         self, basis: np.ndarray, nuisance: np.ndarray, usual: np.ndarray, point_sigma: float, together: float, mouth_sigma: np.ndarray,
-        curvature: np.ndarray,
+        curvature: np.ndarray, parted: np.ndarray,
     ):
         trust = np.full(basis.shape[1], _ELSEWHERE)
         trust[_CONTOURS] = 1.0
@@ -39,18 +45,23 @@ class Evidence:
         weighted, other = basis * precision, nuisance * precision
         explained = np.linalg.solve(other @ nuisance.T + np.diag(usual**-2.0), nuisance @ weighted.T)  # (M,K)
         self._right = weighted - explained.T @ other  # (K,1409)
-        self._gram = self._right @ basis.T + curvature
+        self._gram, self._parted = self._right @ basis.T + curvature, parted
 
     def solve(self, moved: np.ndarray, cost: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """(n,468,3) m -> (n,K) within `low` and `high` (K,)."""
-        right = with_mouth(moved) @ self._right.T - cost  # (n,K)
-        x = np.zeros_like(right)
-        gradient = right.copy()  # right - x gram
+        read = with_mouth(moved)
+        parted = np.clip((read[:, _GAP, None] - _SHUT) / (_PARTED - _SHUT), 0.0, 1.0)  # (n,1)
+        gradient = read @ self._right.T - cost  # (n,K), less x gram
+        stiffness = np.diag(self._gram) + parted * np.diag(self._parted)
+        x = np.zeros_like(gradient)
         for _ in range(_SWEEPS):
             before = x.copy()
             for k in range(x.shape[1]):  # exact minimum along each coefficient in turn
-                new = np.clip(x[:, k] + gradient[:, k] / self._gram[k, k], low[k], high[k])
-                gradient -= (new - x[:, k])[:, None] * self._gram[k]
+                new = np.clip(x[:, k] + gradient[:, k] / stiffness[:, k], low[k], high[k])
+                change = (new - x[:, k])[:, None]
+                gradient -= change * self._gram[k]
+                if self._parted[k, k]:
+                    gradient -= change * parted * self._parted[k]
                 x[:, k] = new
             if np.abs(x - before).max(initial=0.0) < _SETTLED:
                 break
@@ -67,6 +78,13 @@ def with_mouth(moved: np.ndarray) -> np.ndarray:
     chin = moved[:, _CHIN, 1] - moved[:, _UNDER_THE_NOSE, 1]
     read = np.stack([gap, left[:, 1] - middle, right[:, 1] - middle, left[:, 0] - right[:, 0], chin], axis=1)
     return np.concatenate([moved.reshape(len(moved), -1), read], axis=1)
+
+
+def as_shown(opening: np.ndarray) -> np.ndarray:
+    """(468,3) m, how an opening jaw moves a face -> how the network shows it."""
+    share = np.full(len(opening), _FILLED_IN)
+    share[_CONTOURS] = 1.0
+    return share[:, None] * opening
 
 
 def rigid_directions(points: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from smplit.mocap.face.evidence import Evidence, face_shapes, rigid_directions
+from smplit.mocap.face.evidence import Evidence, as_shown, face_shapes, rigid_directions
 from smplit.mocap.face.surface import FaceSurface
 
 JAW_LIMITS = (-0.02, 0.5)  # rad
@@ -16,7 +16,7 @@ _POINT_SIGMA = 0.0015  # m: what a mesh point errs
 _TOGETHER = 4.0  # neighbouring points err alike: so many count as one
 _SHAPE_SIGMA, _SHAPE_TOGETHER = 0.0025, 8.0  # the same of how one face differs from another
 # m, of lip gap, left and right corner height, width and chin: how a frame's mesh errs, and how faces at rest differ.
-_MOUTH_SIGMA = np.array([0.0007, 0.0008, 0.0008, 0.001, 0.0015])
+_MOUTH_SIGMA = np.array([0.0007, 0.0008, 0.0008, 0.001, 0.001])
 _MOUTH_SHAPE_SIGMA = np.array([0.0007, 0.0015, 0.0015, 0.004, 0.003])
 _SURE_SIGMA = 0.0005  # m: what is left over between two models' faces that do the same
 _PROPORTION_SIGMA = 0.002  # m: how much faces differ in length and breadth, at their rim
@@ -27,11 +27,16 @@ _ARKIT_SIGMA = {
     "mouthRoll": 0.3, "mouthStretch": 0.15, "mouthFrown": 0.25, "mouthDimple": 0.1, "mouthPress": 0.1, "mouthShrug": 0.25,
     "mouthLeft": 0.15, "mouthRight": 0.15, "cheekSquint": 0.25, "noseSneer": 0.3, "jaw": 0.08,
 }
-_SIDES_SIGMA = 0.15  # how much the left and right action of a pair differ
-# A grin bares teeth with the lips, not with the jaw: how strong these are for a smile of 1.
-_WITH_A_SMILE = {"mouthUpperUp": 0.6, "mouthLowerDown": 0.6, "cheekSquint": 0.4}
-_HABIT_SIGMA = 0.3
-_COST = 1.0  # pull of a one-sided action to zero (an exponential prior): few actions explain a face
+# How much the left and right action of a pair differ; a single outer brow goes up easily.
+_SIDES_SIGMA, _OUTER_BROW_SIGMA = 0.15, 0.4
+# How strong these are for a smile of 1. A smile with parted lips bares teeth with the lips, not with the jaw.
+_WITH_A_SMILE, _HABIT_SIGMA = {"cheekSquint": 0.4}, 0.3
+_WITH_A_GRIN, _GRIN_SIGMA = {"mouthUpperUp": 0.9, "mouthLowerDown": 0.9}, 0.2
+# People's lips, opening over shut teeth, show both rows (some 13 mm); these actions part the open body's by 9 when at 1.
+_LIPS, _LIPS_REACH = ("mouthUpperUp", "mouthLowerDown"), 2.0
+# Pull of a one-sided action to zero (an exponential prior): few actions explain a face. Brows, which the network moves by a
+# third of what they do, are never seen without it.
+_COST, _BROW_COST = 1.0, 0.3
 _FLAME_LIMIT = 3.0  # standard deviations
 
 
@@ -54,23 +59,27 @@ class ExpressionSolver:
         self.names, self.named = names, bool(actions)
         self.columns = actions or list(range(len(names)))
         count = len(self.columns)
-        self.basis = np.concatenate([surface.expression[self.columns], surface.jaw[:1]])  # (K,468,3)
+        own = surface.expression[self.columns]
+        reach = np.array([_LIPS_REACH if names[column].startswith(_LIPS) else 1.0 for column in self.columns])
+        self.basis = np.concatenate([reach[:, None, None] * own, as_shown(surface.jaw[0])[None]])  # (K,468,3)
         self.low = np.array([0.0 if self.named else -_FLAME_LIMIT] * count + [JAW_LIMITS[0]])
         self.high = np.array([1.0 if self.named else _FLAME_LIMIT] * count + [JAW_LIMITS[1]])
         chosen = [names[c] for c in self.columns]
         usual = [next(s for start, s in _ARKIT_SIGMA.items() if n.startswith(start)) if self.named else _FLAME_SIGMA for n in chosen]
         self.sigma = np.array([*usual, _JAW_SIGMA])
         self.is_upper = np.array([*(name.startswith(("brow", "eye")) for name in chosen), False])
-        self._cost = np.array([_COST if self.named else 0.0] * count + [0.0])
+        cost = [_BROW_COST if name.startswith("brow") else _COST for name in chosen] if self.named else [0.0] * count
+        self._cost = np.array([*cost, 0.0])
 
-        curvature = np.diag(self.sigma**-2.0) + _habits(chosen, len(self.sigma))
+        habits, when_parted = _habits(chosen, len(self.sigma))
+        known = np.diag(self.sigma**-2.0) + habits, when_parted
         rigid, shapes = rigid_directions(surface.rest), face_shapes(surface.rest)
         free = np.full(len(rigid), np.inf)
         usual = np.concatenate([free, np.full(len(shapes), _PROPORTION_SIGMA)])
-        self._moved = Evidence(self.basis, rigid, free, _POINT_SIGMA, _TOGETHER, _MOUTH_SIGMA, curvature)
+        self._moved = Evidence(self.basis, rigid, free, _POINT_SIGMA, _TOGETHER, _MOUTH_SIGMA, *known)
         both = np.concatenate([rigid, shapes])
-        self._sure = Evidence(self.basis, rigid, free, _SURE_SIGMA, 1.0, np.full(5, _SURE_SIGMA), curvature)
-        self._unlike = Evidence(self.basis, both, usual, _SHAPE_SIGMA, _SHAPE_TOGETHER, _MOUTH_SHAPE_SIGMA, curvature)
+        self._sure = Evidence(np.concatenate([own, surface.jaw[:1]]), rigid, free, _SURE_SIGMA, 1.0, np.full(5, _SURE_SIGMA), *known)
+        self._unlike = Evidence(self.basis, both, usual, _SHAPE_SIGMA, _SHAPE_TOGETHER, _MOUTH_SHAPE_SIGMA, *known)
 
     def solve(self, moved: np.ndarray) -> np.ndarray:
         """(n,468,3) m moved from the person's neutral face, head axes -> (n,K) coefficients within their bounds."""
@@ -91,20 +100,22 @@ class ExpressionSolver:
         return np.tensordot(coefficients, self.basis, axes=1)
 
 
-def _habits(names: list[str], count: int) -> np.ndarray:
-    """(K,K) curvature that keeps the two sides of a face alike, and brings what usually comes along with a smile."""
-    habits = np.zeros((count, count))
+def _habits(names: list[str], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two curvatures (K,K): what keeps the sides of a face alike and brings what comes along with a smile, and what else comes
+    along with it where the lips are parted."""
+    always, parted = np.zeros((count, count)), np.zeros((count, count))
 
-    def expect(action: str, share: float, other: str, sigma: float) -> None:  # action ~ share * other
+    def expect(habits: np.ndarray, action: str, share: float, other: str, sigma: float) -> None:  # action ~ share * other
         row = np.zeros(count)
         row[[names.index(action), names.index(other)]] = 1.0, -share
-        habits[:] += np.outer(row, row) / sigma**2
+        habits += np.outer(row, row) / sigma**2
 
     for name in names:
         partner = name.removesuffix("Left") + "Right"
         if name.endswith("Left") and name not in ("jawLeft", "mouthLeft") and partner in names:
-            expect(name, 1.0, partner, _SIDES_SIGMA)
-        for action, share in _WITH_A_SMILE.items():
-            if name.startswith(action):
-                expect(name, share, name.replace(action, "mouthSmile"), _HABIT_SIGMA)
-    return habits
+            expect(always, name, 1.0, partner, _OUTER_BROW_SIGMA if name.startswith("browOuterUp") else _SIDES_SIGMA)
+        for habits, shares, sigma in ((always, _WITH_A_SMILE, _HABIT_SIGMA), (parted, _WITH_A_GRIN, _GRIN_SIGMA)):
+            for action, share in shares.items():
+                if name.startswith(action):
+                    expect(habits, name, share, name.replace(action, "mouthSmile"), sigma)
+    return always, parted
