@@ -84,8 +84,12 @@ def agreement(curves, *names):
 
 
 def test_the_brows_go_up_when_the_references_do(curves):
-    assert agreement(curves, "browInnerUp") > 0.8  # measured 0.88; 0.22 without perspective and closer look
-    assert agreement(curves, "browInnerUp", "browOuterUpLeft", "browOuterUpRight") > 0.7  # measured 0.79
+    assert agreement(curves, "browInnerUp") > 0.8  # measured 0.86; 0.22 without perspective and closer look
+    assert agreement(curves, "browInnerUp", "browOuterUpLeft", "browOuterUpRight") > 0.75  # measured 0.80
+
+
+def test_a_single_outer_brow_goes_up_when_the_references_does(curves):
+    assert agreement(curves, "browOuterUpRight") > 0.75  # measured 0.82; 0.69 when one side had to follow the other
 
 
 def test_the_lids_shut_when_the_references_do(curves):
@@ -93,7 +97,21 @@ def test_the_lids_shut_when_the_references_do(curves):
 
 
 def test_it_smiles_when_the_reference_does(curves):
-    assert agreement(curves, "mouthSmileLeft", "mouthSmileRight") > 0.88  # measured 0.93
+    assert agreement(curves, "mouthSmileLeft", "mouthSmileRight") > 0.9  # measured 0.93
+
+
+def test_lips_bare_the_teeth_when_the_references_do(curves):
+    assert agreement(curves, "mouthUpperUpLeft", "mouthUpperUpRight") > 0.72  # measured 0.77
+    assert agreement(curves, "mouthLowerDownLeft", "mouthLowerDownRight") > 0.8  # measured 0.86
+
+
+def test_a_grin_with_shut_teeth_opens_the_jaw_less_than_an_open_mouth(curves):
+    ours, theirs = curves
+    smiling = np.mean([theirs["mouthSmileLeft"], theirs["mouthSmileRight"]], axis=0) > 0.8
+    grin, gape = smiling & (theirs["mouthUpperUpLeft"] > 0.7) & (theirs["jawOpen"] < 0.03), theirs["jawOpen"] > 0.12
+    assert ours["jawOpen"][gape].mean() > 0.06  # measured 0.078 rad
+    # Measured 0.53 of it; 0.78 as long as the jaw had to explain what the body's lips do not reach.
+    assert ours["jawOpen"][grin].mean() < 0.65 * ours["jawOpen"][gape].mean()
 
 
 def test_the_jaw_opens_when_the_references_does(curves, body, surface):
@@ -101,7 +119,7 @@ def test_the_jaw_opens_when_the_references_does(curves, body, surface):
     assert spearmanr(ours["jawOpen"], theirs["jawOpen"])[0] > 0.7  # measured 0.79
     gap = dict(zip(body.expression_names, lips_apart(surface.expression), strict=True))
     seen = ours["jawOpen"] * lips_apart(surface.jaw[0]) + sum(ours[name] * gap[name] for name in theirs if name != "jawOpen")
-    assert np.corrcoef(seen, sum(theirs[name] * gap[name] for name in theirs))[0, 1] > 0.85  # measured 0.91
+    assert np.corrcoef(seen, sum(theirs[name] * gap[name] for name in theirs))[0, 1] > 0.85  # measured 0.87
 
 
 def lips_apart(moved):

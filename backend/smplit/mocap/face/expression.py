@@ -32,7 +32,8 @@ _SIDES_SIGMA, _OUTER_BROW_SIGMA = 0.15, 0.4
 # How strong these are for a smile of 1. A smile with parted lips bares teeth with the lips, not with the jaw.
 _WITH_A_SMILE, _HABIT_SIGMA = {"cheekSquint": 0.4}, 0.3
 _WITH_A_GRIN, _GRIN_SIGMA = {"mouthUpperUp": 0.9, "mouthLowerDown": 0.9}, 0.2
-# People's lips, opening over shut teeth, show both rows (some 13 mm); these actions part the open body's by 9 when at 1.
+# Lips that grin over shut teeth were seen 12 to 14 mm apart (one person of one film), with a smile that would draw the open
+# body's 2 to 3 mm together. These actions, at 1, part the body's by 9: people's reach about twice as far.
 _LIPS, _LIPS_REACH = ("mouthUpperUp", "mouthLowerDown"), 2.0
 # Pull of a one-sided action to zero (an exponential prior): few actions explain a face. Brows, which the network moves by a
 # third of what they do, are never seen without it.
@@ -50,7 +51,7 @@ def arkit_actions(names: tuple[str, ...]) -> list[int]:
 class ExpressionSolver:
     """`solve(moved)`: K coefficients, those of the chosen expression `columns` and last the jaw's opening in rad.
 
-    `basis` (K,468,3) m; `sigma` (K,) how strong each usually gets; `is_upper` (K,) bool: brows and eyes.
+    `basis` (K,468,3) m, as the mesh shows them; `sigma` (K,) how strong each usually gets; `is_upper` (K,) bool: brows and eyes.
     The rigid motion and the size that an alignment leaves over are solved along and thrown away.
     """
 
@@ -81,9 +82,10 @@ class ExpressionSolver:
         self._sure = Evidence(np.concatenate([own, surface.jaw[:1]]), rigid, free, _SURE_SIGMA, 1.0, np.full(5, _SURE_SIGMA), *known)
         self._unlike = Evidence(self.basis, both, usual, _SHAPE_SIGMA, _SHAPE_TOGETHER, _MOUTH_SHAPE_SIGMA, *known)
 
-    def solve(self, moved: np.ndarray) -> np.ndarray:
-        """(n,468,3) m moved from the person's neutral face, head axes -> (n,K) coefficients within their bounds."""
-        return self._moved.solve(moved, self._cost, self.low, self.high)
+    def solve(self, moved: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+        """(n,468,3) m moved from the person's neutral face, head axes -> (n,K) coefficients within their bounds; `start`
+        (n,K): nearly those, where they are known."""
+        return self._moved.solve(moved, self._cost, self.low, self.high, start)
 
     def solve_sure(self, moved: np.ndarray) -> np.ndarray:
         """(n,468,3) m that another model's expressions move the face by: nothing trembles, and the jaw (the last) stays at 0."""

@@ -144,7 +144,7 @@ def _solve(
         # Laid on the face with its expression, all points tell the head's rotation.
         face = neutral + solver.shape(coefficients)
         raw.rotations[rows], raw.scales[rows], laid = into_head(part, face, np.maximum(weights, 0.2))
-        raw.coefficients[rows] = solver.solve(laid - neutral)
+        raw.coefficients[rows] = solver.solve(laid - neutral, coefficients)
         off = laid - neutral - solver.shape(raw.coefficients[rows])
         raw.misfit[rows] = np.sqrt((off[..., :2] ** 2).sum(-1).mean(-1))
         raw.middles[rows] = weights @ part[..., :2] / weights.sum()
