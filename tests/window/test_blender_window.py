@@ -61,7 +61,7 @@ def test_a_walk_grows_on_its_curve_is_undone_edited_and_cancelled(session):
         pytest.skip("no locomotion network yet")
     for attempt in ("cold", "warm"):
         walk = session["walk"][attempt]
-        # How many pieces come between two looks depends on the machine: 20 % to 60 % were there at the first.
+        # How many pieces come between two looks depends on the machine: on one, 321 of 523 keys were there at the first.
         assert 0 < walk["keys"][0] < 0.85 * walk["keys"][-1], "keys arrived while the walk was made"
         assert walk["off_curve_cm"][0] < 8 and walk["off_curve_cm"][1] < 3, "largest and mean"
     assert 60 < session["walk"]["kept_keys"] < 3000, "the cancel left what had arrived"
