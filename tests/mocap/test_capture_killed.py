@@ -41,6 +41,21 @@ def capture(video, output, options, reporter, body):
 pipeline.capture = capture
 sys.exit(cli.main(sys.argv[1:]))
 """
+WAITING_DRIVER = """
+import sys, time
+from smplit import cli, terminal
+
+stage = sys.argv.pop()
+
+class Waiting(terminal.TerminalReporter):
+    def stage(self, name, done, total):
+        if name == stage and done:
+            print("so far", flush=True)
+            time.sleep(60)
+
+terminal.TerminalReporter = Waiting
+sys.exit(cli.main(sys.argv[1:]))
+"""
 
 
 def run(output, seconds, command=None):
@@ -97,15 +112,16 @@ def test_a_full_disk_ends_a_capture_with_a_remedy_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stage", ["people and landmarks", "fit"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_real_capture_stopped_on_its_way_leaves_nothing(tmp_path, number):
+def test_a_real_capture_stopped_on_its_way_leaves_no_result(tmp_path, number, stage):
     if not VIDEO.exists():
         pytest.skip("needs ../shared/videos/squats_5fps_portrait.mp4")
-    process = run(tmp_path / "out", 0, [sys.executable, "-m", "smplit.cli", "capture", str(VIDEO), "-o", str(tmp_path / "out")])
-    with process:
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(8)
+    out = tmp_path / "out"
+    with run(out, 0, [sys.executable, "-c", WAITING_DRIVER, "capture", VIDEO, "-o", out, "--range", "0:3", "--device", "cpu", stage]) as process:
+        assert process.stdout.readline() == "so far\n", process.stderr.read()
         process.send_signal(number)
-        words = process.communicate(timeout=30)[1]
+        words = process.stderr.read()
     assert process.returncode == (1 if number == signal.SIGTERM else -signal.SIGKILL) and "Traceback" not in words
-    assert not list(tmp_path.iterdir())
+    # Nobody can tidy up after SIGKILL: the folder of the files aside stays, hidden, until the next run removes it.
+    assert not list(tmp_path.iterdir()) or (number == signal.SIGKILL and stage == "fit" and not list(out.glob("[!.]*")))
