@@ -54,7 +54,7 @@ def _published_acr(body: BodyModel, reporter: Reporter) -> HandEstimator:
         told = looked.get(AcrLook.name)
         if told is None or not told.answers:
             return seen, codes(np.full((len(times), 2), "landmarks"))
-        own = hands_of_answers(told.answers, landmarks, camera, times, body, means, everybody, seen, told.plan)
+        own = hands_of_answers(told.answers, told.plan, landmarks, camera, times, body, means, everybody, seen)
         merged, source = merge_hands(own, seen, times)
         return merged, codes(names[source])
 

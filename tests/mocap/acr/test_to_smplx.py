@@ -26,7 +26,8 @@ class Scene:
 
     def fit(self, answers=None, people=(), other_fit=None, landmarks=None):
         answers = self.answers if answers is None else answers
-        return hands_of_answers(answers, landmarks or self.landmarks, camera(), self.person.times, self.person.body, MEAN, people, other_fit)
+        landmarks = self.landmarks if landmarks is None else landmarks
+        return hands_of_answers(answers, self.plan, landmarks, camera(), self.person.times, self.person.body, MEAN, people, other_fit)
 
     def changed(self):
         return copy.deepcopy(self.answers)

@@ -15,7 +15,7 @@ from smplit.body.model import BodyModel
 from smplit.mocap.acr.decode import LEAST_SCORE, rotations_of
 from smplit.mocap.acr.identity import belonging, wrists_of_others
 from smplit.mocap.acr.picture import pixels_of, pixels_per_metre
-from smplit.mocap.acr.regions import HandSquares, hand_squares, picture_size
+from smplit.mocap.acr.regions import HandSquares
 from smplit.mocap.alignment import sight_rotations
 from smplit.mocap.gaps import smooth_at_ease
 from smplit.mocap.hands.landmark_fit import HandFit
@@ -34,25 +34,22 @@ _OUTLIER_ROUNDS = 4
 
 
 def hands_of_answers(
-    answers: dict[str, np.ndarray], landmarks: PersonLandmarks, camera: CameraMotion, times: np.ndarray, body: BodyModel,
-    mean_hands: np.ndarray, people: Sequence[PersonLandmarks] = (), other_fit: HandFit | None = None,
-    squares: HandSquares | None = None,
+    answers: dict[str, np.ndarray], squares: HandSquares, landmarks: PersonLandmarks, camera: CameraMotion, times: np.ndarray,
+    body: BodyModel, mean_hands: np.ndarray, people: Sequence[PersonLandmarks] = (), other_fit: HandFit | None = None,
 ) -> HandFit:
     """One person's hands over N frames.
 
     Args:
         answers: what `AcrLook` said of this person: `found` (N,2,2), `scores` (N,2,2) and `parameters` (N,2,2,109) by frame, slot
             and side; NaN where not asked.
-        landmarks, camera, times: those that it planned with.
+        squares: its plan; landmarks, camera, times: those that it planned with.
         mean_hands: (2,15,3) rad, what the fingers are relative to (`flat_hand.mean_hands`).
         people: everyone in the shot; a hand at another's wrist is not this person's.
         other_fit: another estimate of the same wrists; where it contradicts, a hand is not believed.
-        squares: the plan of `AcrLook`; made again where it is not given.
 
     Returns:
         A `HandFit`. Unseen hands ease to a relaxed curl, and their wrists hold the neighbouring ones, at confidence 0.
     """
-    squares = squares or hand_squares(landmarks, times, picture_size(camera))
     others = wrists_of_others(landmarks, people)
     rest = body.rest_joints().cpu().numpy().astype(np.float64)
     knuckles = np.stack([rest[28] - rest[20], rest[43] - rest[21]])  # (2,3) m wrist to the middle finger
