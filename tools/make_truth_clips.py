@@ -129,7 +129,7 @@ class _Video:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--set", choices=sorted(SETS), default="tuning", help="which clips (validation is for reporting, never for tuning)")
+    parser.add_argument("--set", choices=sorted(SETS), default="tuning", help="which clips (only tuning is for tuning; the others are for reporting)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these clips alone")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the clips")
     parser.add_argument("--motion", type=Path, default=_REPOSITORY.parent / "shared" / "motion", help="folder of recorded motion")

@@ -20,7 +20,7 @@ from smplit.progress import Reporter
 ZERO = (
     "pa_mpjpe12_mm", "detector_pa_mpjpe12_mm", "mpjpe12_camera_mm", "detector_mpjpe12_camera_mm", "pa_mpjpe_mm", "mpjpe_camera_mm", "mpjpe_world_mm",
     "wa_mpjpe100_mm", "w_mpjpe100_mm", "w_mpjpe100_rigid_mm", "root_error_mm", "acceleration_error", "foot_slide_mm", "foot_joint_slide_mm",
-    "gravity_tilt_deg", "gravity_tilt_mean_deg", "camera_rotation_step_deg", "camera_drift_deg",
+    "gravity_tilt_deg", "gravity_tilt_mean_deg", "camera_rotation_step_deg", "camera_drift_deg", "finger_px", "finger_p90_px", "finger_mm", "arm_mm",
 )
 
 

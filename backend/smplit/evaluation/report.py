@@ -14,25 +14,28 @@ _WORLD = {
     "WA mm": "wa_mpjpe100_mm", "W mm": "w_mpjpe100_mm", "RTE %": "rte_percent", "drift %": "end_drift_percent", "tilt deg": "gravity_tilt_deg",
     "slide mm": "foot_slide_mm", "jitter x": "jitter_ratio", "accel": "acceleration_error", "pen mm": "penetration_mm", "float mm": "floating_mm",
 }
+_HANDS = {"finger px": "finger_px", "p90 px": "finger_p90_px", "finger mm": "finger_mm", "arm mm": "arm_mm", "in picture": "hands_in_picture"}
 _CAMERA = {"px": "focal_px", "true px": "true_focal_px", "turn deg": "camera_rotation_step_deg", "drift deg": "camera_drift_deg"}
 _SUMMED = (
     "pa_mpjpe12_mm", "detector_pa_mpjpe12_mm", "mpjpe12_camera_mm", "detector_mpjpe12_camera_mm", "pa_mpjpe_mm", "mpjpe_camera_mm",
     "wa_mpjpe100_mm", "w_mpjpe100_mm", "rte_percent", "gravity_tilt_deg", "camera_rotation_step_deg", "camera_drift_deg",
     "foot_slide_mm", "foot_joint_slide_mm", "jitter_ratio", "acceleration_error", "penetration_mm",
+    "finger_px", "finger_mm", "arm_mm",
 )
 _RATIOS = {"pa_ratio": ("pa_mpjpe12_mm", "detector_pa_mpjpe12_mm"), "mpjpe_ratio": ("mpjpe12_camera_mm", "detector_mpjpe12_camera_mm")}
 
 
 def tables(people: list[dict]) -> dict[str, list[dict]]:
-    """`pose` (12 joints that the detector has too, then all 22) and `world`, one row per captured person; `camera`, one per clip."""
-    pose, world, filmed = [], [], {}
+    """`pose` (12 joints that the detector has too, then all 22), `world` and `hands`, one row per captured person; `camera`, one per clip."""
+    pose, world, hands, filmed = [], [], [], {}
     for row in people:
         who = {"clip": row["clip"] + (f" p{row['person']}" if row["person"] > 1 else ""), "focal": row["focal"]}
         pose.append({**who, **{heading: row[name] for heading, name in _POSE.items()}})
+        hands.append({**who, **{heading: row[name] for heading, name in _HANDS.items()}})
         camera = f"{row['true_camera']} seen as {row['estimated_camera']}"
         world.append({**who, "camera": camera, **{heading: row[name] for heading, name in _WORLD.items()}})
         filmed.setdefault((row["clip"], row["focal"]), {**who, "camera": camera, **{heading: row[name] for heading, name in _CAMERA.items()}})
-    return {"pose": pose, "world": world, "camera": list(filmed.values())}
+    return {"pose": pose, "world": world, "hands": hands, "camera": list(filmed.values())}
 
 
 def summarise(people: list[dict]) -> list[dict]:

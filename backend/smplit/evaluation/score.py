@@ -11,6 +11,7 @@ import torch
 from smplit.body.model import SURFACE_POINTS, BodyModel
 from smplit.evaluation import camera_rotation, metrics
 from smplit.evaluation.detector import COMMON_JOINTS, HIPS, SMPLX_ROWS, detector_joints
+from smplit.evaluation.hands import hand_figures
 from smplit.evaluation.truth import Truth
 from smplit.mocap.fit.points import body_points
 from smplit.mocap.observations import PersonLandmarks
@@ -27,7 +28,8 @@ class Compared:
 
     `rows` (N,) frames of the truth; `seen` (N,) bool; `joints` (N,22,3), `rotations` (N,22,3,3)
     global, `soles` (N,4,3) of the capture; `true_joints`, `true_soles` alike; `camera`,
-    `true_camera` (N,22,3) joints in camera axes; `landmarks` of the same frames.
+    `true_camera` (N,22,3) joints in camera axes, `all_camera`, `true_all_camera` (N,55,3) with fingers;
+    `landmarks` of the same frames.
     """
 
     motion: Motion
@@ -42,6 +44,8 @@ class Compared:
     true_joints: np.ndarray
     true_soles: np.ndarray
     true_camera: np.ndarray
+    all_camera: np.ndarray
+    true_all_camera: np.ndarray
 
 
 def compare(motion: Motion, landmarks: PersonLandmarks, truth: Truth, person: int, body: BodyModel) -> Compared:
@@ -51,11 +55,12 @@ def compare(motion: Motion, landmarks: PersonLandmarks, truth: Truth, person: in
     rotations, joints = joint_transforms(motion.poses, rest)
     joints = joints + np.asarray(motion.trans, np.float64)[:, None]
     true_joints = truth.joints[rows, person, :_BODY]
-    camera = np.einsum("tij,tkj->tki", motion.camera_R.astype(np.float64), joints[:, :_BODY]) + motion.camera_t.astype(np.float64)[:, None]
+    camera = np.einsum("tij,tkj->tki", motion.camera_R.astype(np.float64), joints) + motion.camera_t.astype(np.float64)[:, None]
+    true_camera = truth.in_camera(truth.joints[rows, person], rows)
     return Compared(
         motion, landmarks, truth, rows, np.asarray(landmarks.seen, bool), rotations[:, :_BODY], joints[:, :_BODY],
-        _soles(rotations, joints, rest, motion.betas, body), camera, true_joints, truth.foot_points[rows, person],
-        truth.in_camera(true_joints, rows),
+        _soles(rotations, joints, rest, motion.betas, body), camera[:, :_BODY], true_joints, truth.foot_points[rows, person],
+        true_camera[:, :_BODY], camera, true_camera,
     )
 
 
@@ -108,6 +113,7 @@ def figures(pair: Compared, body: BodyModel) -> dict:
     found_R, true_R = pair.motion.camera_R, pair.truth.camera_R[pair.rows]
     out["camera_rotation_step_deg"], out["camera_drift_deg"] = camera_rotation.step_error(found_R, true_R), camera_rotation.drift(found_R, true_R)
     out["reprojection_px"], out["reprojection_percent"] = _reprojection(pair, body)
+    out |= hand_figures(pair.all_camera[seen], pair.true_all_camera[seen], pair.motion.camera_K, pair.truth.camera_K)
     for name, own, base in (
         ("pa_ratio", "pa_mpjpe12_mm", "detector_pa_mpjpe12_mm"), ("mpjpe_ratio", "mpjpe12_camera_mm", "detector_mpjpe12_camera_mm"),
         ("jitter_ratio", "jitter", "true_jitter"),
