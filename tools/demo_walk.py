@@ -56,8 +56,8 @@ def generate(pump, path: bpy.types.Object, style: str, speed: float) -> dict:
     bpy.ops.smplit.generate_locomotion(curve=path.name, style=style, speed=speed)
     job = pump.BACKEND.jobs.find(bpy.context.window_manager.smplit_last_job)
     while pump.is_unfinished(job) and time.monotonic() - began < _LIMIT:
-        if not pump.pump():
-            time.sleep(0.005)
+        pump.pump()
+        time.sleep(0.002)  # busy or not: threads that read need a turn
         if first is None and any(thing.get("smplit_job") == job.id and curves_of(thing) for thing in bpy.data.objects):
             first = time.monotonic() - began
     if job.state != "done":

@@ -70,8 +70,8 @@ def pump_until(pump, condition, seconds=240.0):
     began = time.monotonic()
     while not condition():
         assert time.monotonic() - began < seconds, f"not within {seconds} s"
-        if not pump.pump():
-            time.sleep(0.02)
+        pump.pump()
+        time.sleep(0.005)  # busy or not: threads that read need a turn, as they have it while the interface draws
 
 
 def family(pid: int) -> list[int]:

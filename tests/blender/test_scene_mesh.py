@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The skinned body in Blender against the `smplx` package: same motion, same surface."""
 
+import os
+import shutil
+
 import bpy
 import numpy as np
 import pytest
@@ -101,3 +104,13 @@ def test_a_body_file_with_uvs_gives_a_uv_map(empty_file, body_file, tmp_path):
     found = np.empty(2 * len(surface.data.loops), np.float32)
     surface.data.uv_layers.active.uv.foreach_get("vector", found)
     assert np.array_equal(found.reshape(-1, 3, 2), entries["vt"][entries["ft"]])
+
+
+def test_bodies_that_take_turns_are_read_once_and_a_changed_file_again(body_file, tmp_path):
+    loader, copy = bodies.BodyLoader(), tmp_path / "body.npz"
+    shutil.copy(body_file, copy)
+    first, second = loader.request(body_file), loader.request(copy)  # an import's, and that of the backend's own folder
+    for _ in range(4):
+        assert loader.request(body_file).result() is first.result() and loader.request(copy).result() is second.result()
+    os.utime(copy, (0, 0))
+    assert loader.request(copy).result() is not second.result() and loader.request(body_file).result() is first.result()
