@@ -12,14 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import roma
 import torch
 from torch import Tensor
 
 from smplit.body.kinematics import joint_transforms
 from smplit.body.model import BodyModel
-from smplit.body.rotations import matrix_from_6d, sixd_from_matrix
+from smplit.body.rotations import matrix_from_6d, matrix_from_rotvec, sixd_from_matrix
 from smplit.mocap.fit import energy
+from smplit.mocap.fit.adam import OneCycleAdam
 from smplit.mocap.fit.curves import convolve, despike, fill_gaps, gaussian_kernel, median_step
 from smplit.mocap.fit.energy import LIMBS, Sigmas
 from smplit.mocap.fit.initial import initial_rotations, initial_translation, towards_person
@@ -254,7 +254,7 @@ class BodyFitter:
         part = _select(targets, chosen)
         part.times = torch.arange(len(chosen)) * 1e3  # so far apart that no smoothness acts between them
         self._optimise(sixd_from_matrix(rotations[chosen]), trans[chosen], part, "shape", fit_shape=True)
-        self._turn_evidence(roma.rotvec_to_rotmat(self.lean).expand(len(self.times), 3, 3))
+        self._turn_evidence(matrix_from_rotvec(self.lean).expand(len(self.times), 3, 3))
         self.lean, targets = torch.zeros(3), self._targets()
         self.points, self.soles = body_points(self.body, self.betas), sole_points(self.body, self.betas)
         rotations, trans = self._closed_form(targets)
@@ -333,24 +333,18 @@ class BodyFitter:
     ) -> tuple[Tensor, Tensor]:
         sixd, trans = sixd.clone().requires_grad_(), trans.clone().requires_grad_()
         betas, lean = self.betas.clone().requires_grad_(fit_shape), self.lean.clone().requires_grad_(fit_shape)
-        groups = [{"params": [sixd], "lr": _RATE["rotations"]}, {"params": [trans], "lr": _RATE["trans"]}]
-        if fit_shape:
-            groups += [{"params": [betas], "lr": _RATE["betas"]}, {"params": [lean], "lr": _RATE["lean"]}]
-        optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99))
+        unknowns = {"rotations": sixd, "trans": trans} | ({"betas": betas, "lean": lean} if fit_shape else {})
         steps = self.iterations[stage]
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, [group["lr"] for group in groups], total_steps=steps, pct_start=0.15, div_factor=4, final_div_factor=25
-        )
+        adam = OneCycleAdam(list(unknowns.values()), [_RATE[name] for name in unknowns], steps)
         points = self.points
         rest = self.body.rest_joints(self.betas)[:22]
         kernel = None if fit_shape else gaussian_kernel(_PRECONDITION / max(median_step(targets.times), 1e-3))
         directions = targets.directions
         for step in range(steps):
-            optimiser.zero_grad(set_to_none=True)
             if fit_shape:
                 points = body_points(self.body, betas)
                 rest = self.body.rest_joints(betas)[:22]
-                targets.directions = directions @ roma.rotvec_to_rotmat(lean).T
+                targets.directions = directions @ matrix_from_rotvec(lean).T
             local, place = matrix_from_6d(convolve(sixd, kernel)), convolve(trans, kernel)
             if step % _PRIOR_EVERY == 0:
                 prior = self.prior.choose(local)
@@ -360,9 +354,7 @@ class BodyFitter:
                 # Frames repeat the same evidence about one shape: the prior counts as many of them.
                 loss = loss + (betas**2).sum() / self.sigmas.shape**2 * (0.5 * len(trans))
                 loss = loss + (lean**2).sum() / self.sigmas.lean**2 * (0.5 * len(trans))
-            loss.backward()
-            optimiser.step()
-            schedule.step()
+            adam.descend(loss)
             self._tick()
         if fit_shape:
             self.betas, self.lean = betas.detach(), lean.detach()

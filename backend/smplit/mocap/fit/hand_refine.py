@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import roma
 import torch
 from torch import Tensor
 
 from smplit.body.kinematics import joint_transforms
 from smplit.body.model import BodyModel
-from smplit.body.rotations import matrix_from_6d, sixd_from_matrix
+from smplit.body.rotations import matrix_from_6d, matrix_from_rotvec, sixd_from_matrix
 from smplit.mocap.fit import energy
+from smplit.mocap.fit.adam import OneCycleAdam
 from smplit.mocap.fit.arm_chain import ARM, CHEST, ArmChain, arms_of
 from smplit.mocap.fit.body_fit import BodyFit, landmark_trust
 from smplit.mocap.fit.curves import convolve, gaussian_kernel, median_step
@@ -136,27 +136,19 @@ class _Refiner:
     def _optimise(self, part: slice) -> tuple[Tensor, Tensor]:
         arms = sixd_from_matrix(self.arms[part]).requires_grad_()
         fingers = self.fingers[part].clone().requires_grad_()
-        optimiser = torch.optim.Adam(
-            [{"params": [arms], "lr": _RATE["arms"]}, {"params": [fingers], "lr": _RATE["fingers"]}], betas=(0.9, 0.99)
-        )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, list(_RATE.values()), total_steps=_STEPS, pct_start=0.15, div_factor=4, final_div_factor=25
-        )
+        adam = OneCycleAdam([arms, fingers], [_RATE["arms"], _RATE["fingers"]], _STEPS)
         kernel = gaussian_kernel(_PRECONDITION / max(median_step(self.times[part]), 1e-3))
         before = self._pose(part, self.arms[part], self.fingers[part])
         for step in range(_STEPS):
             if step % 10 == 0:
                 self.check()
-            optimiser.zero_grad(set_to_none=True)
             turns, bends = matrix_from_6d(convolve(arms, kernel)), convolve(fingers, kernel)
-            self._energy(part, turns, bends, before).backward()
-            optimiser.step()
-            schedule.step()
+            adam.descend(self._energy(part, turns, bends, before))
         return convolve(arms.detach(), kernel), convolve(fingers.detach(), kernel)
 
     def _pose(self, part: slice, turns: Tensor, bends: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Joints of the arms, landmarks of the hands and the wrists' turns, see `ArmChain.pose`."""
-        fingers = roma.rotvec_to_rotmat(bends).view(len(turns), 2, 5, 3, 3, 3)
+        fingers = matrix_from_rotvec(bends).view(len(turns), 2, 5, 3, 3, 3)
         return self.chain.pose(self.turns[part, CHEST], self.joints[part, CHEST], turns, fingers)
 
     def _energy(self, part: slice, turns: Tensor, bends: Tensor, before: tuple[Tensor, Tensor, Tensor]) -> Tensor:

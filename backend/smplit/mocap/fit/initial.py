@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import numpy as np
-import roma
 import torch
 from torch import Tensor
 
-from smplit.body.rotations import frame_from_axes, rotation_between
+from smplit.axes import axis_angle_from_matrix
+from smplit.body.rotations import frame_from_axes, matrix_from_rotvec, rotation_between
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES
 from smplit.motion import BODY_JOINTS
 
@@ -38,6 +38,11 @@ def _limb_frames(upper: Tensor, lower: Tensor, bend_axis: Tensor) -> Tensor:
     return frame_from_axes(upper, torch.linalg.cross(unit_upper, unit_lower) + _STRAIGHT * bend_axis)
 
 
+def _share(turns: Tensor, share: float) -> Tensor:
+    """Rotations (T,3,3) by a share of the angle."""
+    return matrix_from_rotvec(torch.as_tensor(share * axis_angle_from_matrix(turns.numpy()), dtype=turns.dtype))
+
+
 def initial_rotations(world: Tensor, rest: Tensor) -> Tensor:
     """Local rotations (T,22,3,3) whose limbs point as the landmarks do.
 
@@ -61,8 +66,7 @@ def initial_rotations(world: Tensor, rest: Tensor) -> Tensor:
     pelvis = trunk(torch.nn.functional.normalize(hips, dim=-1) + 0.3 * torch.nn.functional.normalize(shoulders, dim=-1))
     chest = trunk(shoulders)
     global_ = {"pelvis": pelvis}
-    twist = roma.rotmat_to_rotvec(pelvis.transpose(1, 2) @ chest)
-    third = roma.rotvec_to_rotmat(twist / 3.0)
+    third = _share(pelvis.transpose(1, 2) @ chest, 1.0 / 3.0)
     global_["spine1"] = pelvis @ third
     global_["spine2"] = global_["spine1"] @ third
     global_["spine3"] = chest
@@ -73,8 +77,8 @@ def initial_rotations(world: Tensor, rest: Tensor) -> Tensor:
     head_z = torch.nn.functional.normalize(forward, dim=-1)
     head_x = torch.nn.functional.normalize(ears, dim=-1)
     head = frame_from_axes(head_x, torch.linalg.cross(head_z, head_x))
-    head = head @ roma.rotvec_to_rotmat(torch.tensor([-0.25, 0.0, 0.0]))
-    half = roma.rotvec_to_rotmat(roma.rotmat_to_rotvec(chest.transpose(1, 2) @ head) / 2.0)
+    head = head @ matrix_from_rotvec(torch.tensor([-0.25, 0.0, 0.0]))
+    half = _share(chest.transpose(1, 2) @ head, 0.5)
     global_["neck"], global_["head"] = chest @ half, head
     for side, sign in (("left", 1.0), ("right", -1.0)):
         shoulder, elbow, wrist = (joint(f"{side}_{n}") for n in ("shoulder", "elbow", "wrist"))

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import roma
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from smplit import models
+from smplit.body.rotations import rotvec_from_matrix
 from smplit.errors import BadInput
 from smplit.mocap.fit.vposer import VPoserPrior
 
@@ -130,7 +130,7 @@ def columns(local: Tensor) -> Tensor:
 
 def axis_angles(local: Tensor) -> Tensor:
     """(T,22,3,3) -> (T,63) rad."""
-    return roma.rotmat_to_rotvec(local[:, 1:22]).flatten(1)
+    return rotvec_from_matrix(local[:, 1:22]).flatten(1)
 
 
 def read_mixture(path: Path) -> tuple[Tensor, Tensor, Tensor]:

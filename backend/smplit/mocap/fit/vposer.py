@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from pathlib import Path
 
-import roma
 import torch
 from torch import Tensor, nn
 
 from smplit import models
-from smplit.body.rotations import matrix_from_6d
+from smplit.body.rotations import matrix_from_6d, rotvec_from_matrix
 from smplit.diffusion.denoiser import load_strictly
 
 _JOINTS, _WIDTH, _CODE = 21, 512, 32
@@ -45,7 +44,7 @@ class VPoser(nn.Module):
 
     def pose(self, code: Tensor) -> Tensor:
         columns = self.decoder_net(code).unflatten(-1, (_JOINTS, 3, 2)).transpose(-1, -2)  # two columns, interleaved
-        return roma.rotmat_to_rotvec(matrix_from_6d(columns.flatten(-2))).flatten(-2)
+        return rotvec_from_matrix(matrix_from_6d(columns.flatten(-2))).flatten(-2)
 
 
 def load_vposer(path: str | Path) -> VPoser:
@@ -79,7 +78,7 @@ class VPoserPrior:
 
     def distance(self, local: Tensor) -> Tensor:
         """Squared length of the codes of poses (T,22,3,3), divided by their 32 numbers, summed over frames."""
-        return self(roma.rotmat_to_rotvec(local[:, 1:]).flatten(1)).sum() / _CODE
+        return self(rotvec_from_matrix(local[:, 1:]).flatten(1)).sum() / _CODE
 
     def __call__(self, pose: Tensor) -> Tensor:
         """(F,63) rad -> (F,) |z|^2."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import roma
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from smplit.axes import axis_angle_from_matrix, matrix_from_axis_angle
 from smplit.body.rotations import matrix_from_6d
 from smplit.mocap.lifter.people import JOINTS, MIRRORED_JOINTS
 from smplit.mocap.lifter.sighting import FLIP, INPUTS, View
@@ -64,7 +65,9 @@ def unmirrored(lifted: Lifted) -> Lifted:
 def mean(a: Lifted, b: Lifted) -> Lifted:
     """The middle of two answers."""
     middle = lambda name: (getattr(a, name) + getattr(b, name)) / 2
-    rotations = roma.special_procrustes(middle("rotations"))
+    first, second = (answer.rotations.double().cpu().numpy() for answer in (a, b))
+    between = axis_angle_from_matrix(np.swapaxes(first, -1, -2) @ second)
+    rotations = torch.as_tensor(first @ matrix_from_axis_angle(between / 2)).to(a.rotations)
     up = nn.functional.normalize(middle("up"), dim=-1)
     return Lifted(rotations, middle("betas"), middle("place"), middle("contacts"), up, middle("velocity"), middle("spread"))
 
