@@ -12,8 +12,8 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 
-def until(condition, seconds=60.0, tick=lambda: None):
-    """Calls `tick` until `condition()` is true, and returns what it gave."""
+def until(condition, seconds=120.0, tick=lambda: None):
+    """Calls `tick` until `condition()` is true, and returns what it gave; patient, because a loaded machine is slow."""
     began = time.monotonic()
     while not (found := condition()):
         assert time.monotonic() - began < seconds, f"not within {seconds} s"

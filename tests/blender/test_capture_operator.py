@@ -97,7 +97,7 @@ def alive(pids: list[int]) -> list[int]:
     return [pid for pid in pids if runs(pid)]
 
 
-def gone(pids: list[int], seconds=15.0) -> bool:
+def gone(pids: list[int], seconds=60.0) -> bool:
     began = time.monotonic()
     while alive(pids) and time.monotonic() - began < seconds:
         time.sleep(0.1)
@@ -202,7 +202,7 @@ def test_a_cancelled_job_leaves_nothing_in_the_scene_and_the_backend_goes_on(pum
     backend = pump.BACKEND.pid
     assert bpy.ops.smplit.cancel_job(job=waiting.key) == {"FINISHED"}
     assert bpy.ops.smplit.cancel_job(job=job.key) == {"FINISHED"}
-    pump_until(pump, lambda: not pump.unfinished(), 30.0)
+    pump_until(pump, lambda: not pump.unfinished())
     assert job.state == waiting.state == "cancelled" and scene_contents() == before
     assert pump.BACKEND.pid == backend and pump.BACKEND.state == "ready"
 

@@ -22,7 +22,7 @@ def motion(frames=FRAMES):
 
 
 def check(params, paths, arrays):
-    return [f"there is no option '{name}'" for name in params if name not in ("seconds", "how", "clips", "megabytes")]
+    return [f"there is no option '{name}'" for name in params if name not in ("seconds", "how", "clips", "megabytes", "until")]
 
 
 def write(job, reporter, clip=0):
@@ -41,16 +41,35 @@ def write(job, reporter, clip=0):
 
 def sleep(job, reporter):
     """Writes a result for all clips but the last, then works on it for a while."""
-    for clip in range(int(job.params.get("clips", 0))):
-        write(job, reporter, clip)
-    (job.results / "9").mkdir()
-    (job.results / "9" / "half.npz").write_bytes(b"half")
+    _begin(job, reporter)
     seconds = float(job.params.get("seconds", 0.0))
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         reporter.check()
         reporter.stage("work", int(100 * (1 - left / seconds)), 100)
         time.sleep(0.02)
+    _end(job)
+
+
+def hold(job, reporter):
+    """The same, until there is a file `until`."""
+    _begin(job, reporter)
+    turn = 0
+    while not os.path.exists(job.params["until"]):
+        reporter.check()
+        reporter.stage("work", turn := min(turn + 1, 99), 100)
+        time.sleep(0.02)
+    _end(job)
+
+
+def _begin(job, reporter):
+    for clip in range(int(job.params.get("clips", 0))):
+        write(job, reporter, clip)
+    (job.results / "9").mkdir()
+    (job.results / "9" / "half.npz").write_bytes(b"half")
+
+
+def _end(job):
     (job.results / "9" / "half.npz").unlink()
     (job.results / "9").rmdir()
 
@@ -88,7 +107,7 @@ def echo(job, reporter):
     reporter.warn(f"{sorted(job.arrays)} {float(np.sum(job.arrays['poses']))} {[p.name for p in job.paths]} {job.device}")
 
 
-KINDS = {name: JobKind(check, f"fake_kinds:{name}", {"work": 1.0}) for name in ("sleep", "deaf", "die", "fill", "echo")}
+KINDS = {name: JobKind(check, f"fake_kinds:{name}", {"work": 1.0}) for name in ("sleep", "hold", "deaf", "die", "fill", "echo")}
 KINDS["write"] = JobKind(check, "fake_kinds:write", {"work": 1.0})
 
 

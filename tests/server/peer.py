@@ -25,6 +25,17 @@ def until(condition, seconds=PATIENCE):
     return found
 
 
+def quickest(took, within):
+    """The shortest that `took()` took (s); asked again, twice at most, while that is not below `within`: the clock of a
+    loaded machine counts what other programs do as well."""
+    best = took()
+    for _ in range(2):
+        if best < within:
+            break
+        best = min(best, took())
+    return best
+
+
 def alive(pid):
     with contextlib.suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -133,4 +144,4 @@ class Server:
         self.process.wait()
         if self.process.stdin:
             self.process.stdin.close()
-        until(lambda: not any(map(alive, workers)), 20)
+        until(lambda: not any(map(alive, workers)))

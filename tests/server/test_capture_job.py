@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from peer import alive, family, until
+from peer import alive, family, quickest, until
 
 from smplit import protocol
 
@@ -120,18 +120,20 @@ def test_a_video_becomes_a_motion_that_is_streamed_stored_and_fetched_alike(real
 @pytest.mark.slow
 def test_a_running_capture_is_cancelled_and_killed_without_a_trace_and_the_next_one_ends_well(real, video, tmp_path):
     client = real.greeted()
-    for way in ("cancel", "kill"):
+
+    def took(way, code):
         job = client.submit("capture", [video], [tmp_path])
         client.wait("progress", job=job)
         began = time.monotonic()
-        if way == "cancel":
-            client.send(protocol.cancel(job))
-        else:
-            os.kill(real.worker(), signal.SIGKILL)
+        way(job)
         end = client.end_of(job)
-        assert end["code"] == ("cancelled" if way == "cancel" else "worker_died") and end["remedy"]
-        assert time.monotonic() - began < 2.0
+        seconds = time.monotonic() - began
+        assert end["code"] == code and end["remedy"]
         assert [p.name for p in (real.jobs / job).rglob("*") if p.is_file() and p.name not in ("job.json", "log.txt")] == []
+        return seconds
+
+    assert quickest(lambda: took(lambda job: client.send(protocol.cancel(job)), "cancelled"), 2.0) < 2.0
+    assert quickest(lambda: took(lambda _: os.kill(real.worker(), signal.SIGKILL), "worker_died"), 2.0) < 2.0
     assert client.end_of(client.submit("capture", [video], [tmp_path], **ONE_SECOND)).type == "done"
 
 
@@ -142,7 +144,7 @@ def test_killing_the_backend_in_a_capture_leaves_no_worker(real, video, tmp_path
     client.wait("progress", job=job)
     workers = family(real.pid)
     real.process.kill()
-    until(lambda: not any(map(alive, workers)), 15)
+    until(lambda: not any(map(alive, workers)))
     assert not list((real.jobs / job / "results").rglob("*.npz"))
 
 

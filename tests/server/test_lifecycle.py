@@ -36,7 +36,7 @@ def test_a_killed_backend_leaves_no_worker_and_after_a_restart_says_what_became_
     waiting = server.clients[0].submit("write")
     server.process.kill()
     server.process.wait()
-    until(lambda: not any(map(alive, workers)), 10)
+    until(lambda: not any(map(alive, workers)))
     assert workers and server.file.exists(), "a killed backend cannot clean up"
 
     again = start().ready()
@@ -62,8 +62,8 @@ def test_a_signal_ends_it_cleanly(start, number):
     server.process.send_signal(number)
     end = client.end_of(job)
     assert end["code"] == "interrupted" and end["remedy"]
-    assert server.process.wait(20) == 0 and not server.file.exists()
-    until(lambda: not any(map(alive, workers)), 10)
+    assert server.process.wait(PATIENCE) == 0 and not server.file.exists()
+    until(lambda: not any(map(alive, workers)))
     assert json.loads((server.jobs / job / "job.json").read_text())["error"]["code"] == "interrupted"
     assert signal.Signals(number).name in server.log.read_text() and "Traceback" not in server.log.read_text()
 
@@ -72,16 +72,16 @@ def test_shutdown_is_answered_and_ends_it(start):
     server = start().ready()
     client, _, _, workers = busy(server)
     assert client.ask(protocol.shutdown()).type == "pong"
-    assert server.process.wait(20) == 0 and not server.file.exists()
-    until(lambda: not any(map(alive, workers)), 10)
+    assert server.process.wait(PATIENCE) == 0 and not server.file.exists()
+    until(lambda: not any(map(alive, workers)))
 
 
 def test_it_ends_when_its_standard_input_does(start):
     server = start().ready()
     *_, workers = busy(server)
     server.process.stdin.close()
-    assert server.process.wait(20) == 0 and not server.file.exists()
-    until(lambda: not any(map(alive, workers)), 10)
+    assert server.process.wait(PATIENCE) == 0 and not server.file.exists()
+    until(lambda: not any(map(alive, workers)))
 
 
 def test_it_does_not_end_with_a_standard_input_that_is_no_pipe(start):
@@ -93,8 +93,8 @@ def test_it_ends_when_the_process_it_belongs_to_is_killed(start):
     server = start(f"parent_pid={parent.pid}", stdin=subprocess.DEVNULL).ready()
     *_, workers = busy(server)
     parent.kill()  # not reaped yet: a zombie counts as gone
-    assert server.process.wait(20) == 0 and not server.file.exists()
-    until(lambda: not any(map(alive, workers)), 10)
+    assert server.process.wait(PATIENCE) == 0 and not server.file.exists()
+    until(lambda: not any(map(alive, workers)))
     parent.wait()
 
 
@@ -121,7 +121,7 @@ def test_a_killed_parent_takes_backend_and_worker_along(tmp_path):
     finally:
         blender.kill()
         blender.wait()
-    until(lambda: not any(map(alive, processes)), 20)
+    until(lambda: not any(map(alive, processes)))
     client.close()
     assert not file.exists()
 
