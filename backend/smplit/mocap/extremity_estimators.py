@@ -69,9 +69,16 @@ def load_face_estimator(name: str, body: BodyModel) -> FaceEstimator | None:
         return _published_smirk(body)
 
     def estimate(landmarks, camera, times, looked) -> tuple[FaceFit, np.ndarray]:
-        return fit_face(landmarks, camera.K, body, times), codes(np.full(len(times), "landmarks"))
+        face = fit_face(landmarks, camera.K, body, times)
+        return face, _told_or_seen(face)
 
     return estimate
+
+
+def _told_or_seen(face: FaceFit) -> np.ndarray:
+    """(N,) sources: the network of actions where more than half of its word counts."""
+    told = np.zeros(len(face.jaw)) if face.told is None else face.told
+    return codes(np.where(told > 0.5, "actions", "landmarks"))
 
 
 def _published_smirk(body: BodyModel) -> FaceEstimator:
@@ -84,8 +91,8 @@ def _published_smirk(body: BodyModel) -> FaceEstimator:
         seen = fit_face(landmarks, camera.K, body, times)
         told = looked.get(SmirkLook.name)
         if told is None or not told.answers:
-            return seen, codes(np.full(len(times), "landmarks"))
+            return seen, _told_or_seen(seen)
         face, say = face_with_smirk({name: values[:, 0] for name, values in told.answers.items()}, seen, times, body, flame)
-        return face, codes(np.where(say > 0.5, "smirk", "landmarks"))
+        return face, np.where(say > 0.5, codes("smirk"), _told_or_seen(seen))
 
     return estimate

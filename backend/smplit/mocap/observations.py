@@ -29,13 +29,16 @@ class PersonLandmarks:
     hands_world: np.ndarray  # (N,2,21,3) m, hand-centred, camera axes
     face: np.ndarray  # (N,468,3) px; z in px too, smaller is nearer
     face_confidence: np.ndarray  # (N,) 0..1
+    # (N,51) 0..1 ARKit actions in the order of `face_actions.ACTIONS`, NaN where no face was large enough; None: nobody looked.
+    face_actions: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.seen)
 
     def part(self, rows: slice) -> PersonLandmarks:
         """Some consecutive frames of it."""
-        cut = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name not in ("person", "first")}
+        arrays = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("person", "first")}
+        cut = {name: values[rows] for name, values in arrays.items() if values is not None}
         return replace(self, first=self.first + rows.indices(len(self))[0], **cut)
 
     def straightened(self, lens: Lens) -> PersonLandmarks:

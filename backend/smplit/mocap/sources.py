@@ -9,8 +9,9 @@ import numpy as np
 
 from smplit.motion import JOINT_NAMES
 
-# "rest": nothing was seen for long, the limb is at ease. "bridged": between frames that show it. Others: who was asked.
-SOURCES = ("rest", "bridged", "landmarks", "lifter", "wham", "hmr2", "acr", "smirk", "smplifyx")
+# "rest": nothing was seen for long, the limb is at ease. "bridged": between frames that show it. Others: who was asked;
+# "actions" is the network of a face's actions together with the landmarks.
+SOURCES = ("rest", "bridged", "landmarks", "lifter", "wham", "hmr2", "acr", "smirk", "smplifyx", "actions")
 _REST, _BRIDGED = 0, 1
 _LEGS = ("hip", "knee", "ankle", "foot")
 _ARMS = ("collar", "shoulder", "elbow", "wrist")

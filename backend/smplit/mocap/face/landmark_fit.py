@@ -3,7 +3,7 @@
 
 Each frame's mesh is brought into the head's axes; what is left against the person's own neutral face
 is explained by the body's expressions and jaw. The neutral face is estimated over the clip, so that
-the shape of somebody's face is not taken for an expression.
+the shape of somebody's face is not taken for an expression. In clear faces the network of actions has a say in both.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from smplit.mocap.face.neutral_face import into_head, neutral_face, steadiness
 from smplit.mocap.face.occlusion import covered
 from smplit.mocap.face.perspective import MIDDLE, seen_from_afar
 from smplit.mocap.face.surface_cache import kept_surface
+from smplit.mocap.face.told_actions import told_actions
 from smplit.mocap.gaps import smooth_at_ease
 from smplit.mocap.keypoints.face import sharpness
 from smplit.mocap.observations import PersonLandmarks
@@ -42,7 +43,8 @@ class FaceFit:
     axes, its depth from the face's size in the picture as if it were the mean body's (faces differ by about 6 %);
     `confidence` (N,) 0..1, 0 where unseen; `jaw` (N,3) and `eyes` (N,2,3) (left, right) rad axis-angle; `expression`
     (N,E) in `body.expression_names`, 0..1 for named actions, standard deviations for FLAME components; `eyelids` (N,2)
-    0..1, left and right, 1 shut: what FLAME's components cannot say. None where the lids were not looked at.
+    0..1, left and right, 1 shut: what FLAME's components cannot say. None where the lids were not looked at. `told` (N,)
+    0..1: how much the network of actions was heard; None where nobody asked it.
     """
 
     head_rotation: np.ndarray
@@ -52,6 +54,7 @@ class FaceFit:
     eyes: np.ndarray
     expression: np.ndarray
     eyelids: np.ndarray | None = None
+    told: np.ndarray | None = None
 
 
 @dataclass
@@ -71,7 +74,7 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
     """Fits the face over the clip.
 
     Args:
-        landmarks: N frames; uses `face`, `face_confidence` and the hands (what covers the face).
+        landmarks: N frames; uses `face`, `face_confidence`, `face_actions` and the hands (what covers the face).
         K: (3,3) px.
         body: whose expressions, jaw and face shape are used.
         times: (N,) s.
@@ -99,7 +102,12 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
     confidence = confidence * np.clip((-raw.rotations[:, 2, 2] - 0.1) / 0.4, 0.0, 1.0)  # turned away: half is guessed
     lids = blinks(raw.lids, seen, sharpness(span))
     expression = _expressions(raw, lids, solver, body.expression_names)
-    jaw = raw.coefficients[:, -1:]
+    jaw, heard = raw.coefficients[:, -1:], None
+    if solver.named and landmarks.face_actions is not None:
+        trust = confidence * (1.0 - mouth_covered)
+        told = told_actions(landmarks.face_actions, body.expression_names, solver.columns, span, raw.rotations, jaw[:, 0], trust)
+        expression = expression + told.say * (told.expression - expression)
+        jaw, heard = jaw + told.jaw_say * (told.jaw - jaw), told.heard.astype(np.float32)
     readable = confidence * np.clip((span - _UNREADABLE) / (_READABLE - _UNREADABLE), 0.0, 1.0)
     lower, upper = readable * (1.0 - mouth_covered), readable * (1.0 - eyes_covered)
     count = len(times)
@@ -113,6 +121,7 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
         np.zeros((count, 2, 3), np.float32),
         expression.astype(np.float32),
         np.clip(smooth_at_ease(lids, upper, times, EYE_CUTOFF, np.zeros(2)), 0.0, 1.0).astype(np.float32),
+        heard,
     )
 
 
