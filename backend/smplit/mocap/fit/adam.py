@@ -40,7 +40,7 @@ class OneCycleAdam:
             for values, rate, gradient, mean, squares in zip(
                 self._unknowns, self._rates, gradients, self._means, self._squares, strict=True
             ):
-                mean.lerp_(gradient, 1.0 - momentum)
+                mean.mul_(momentum).add_(gradient, alpha=1.0 - momentum)
                 squares.mul_(_SQUARES).addcmul_(gradient, gradient, value=1.0 - _SQUARES)
                 deviation = (squares.sqrt() / unbiased).add_(_TINY)
                 values.addcdiv_(mean, deviation, value=-rate * share / (1.0 - momentum**self._done))

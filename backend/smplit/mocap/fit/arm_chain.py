@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from smplit.body.model import BodyModel
+from smplit.mocap.fit.pose_chain import products
 from smplit.mocap.hands.skeleton import FINGER_LANDMARKS, finger_tips
 
 ARM = (13, 16, 18, 20)  # left collar, shoulder, elbow, wrist; the right ones follow each by one
@@ -54,22 +55,24 @@ class ArmChain:
             Collar, shoulder, elbow, wrist (T,2,4,3) m; 21 landmarks of each hand in MediaPipe's order (T,2,21,3) m; the wrists'
             global rotations (T,2,3,3).
         """
-        turn, place = chest_turn[:, None], chest[:, None]
+        # Frames last, as in `pose_chain`.
+        turn, place = chest_turn.movedim(0, -1)[None], chest.movedim(0, -1)[None]
+        arms, fingers = arms.movedim(0, -1), fingers.movedim(0, -1)
         joints = []
         for k in range(4):
-            place = place + (turn @ self.arm[None, :, k, :, None])[..., 0]
-            turn = turn @ arms[:, :, k]
+            place = place + (turn * self.arm[:, k, None, :, None]).sum(-2)
+            turn = products(turn, arms[:, k])
             joints.append(place)
         wrist_turn = turn
-        turn, place = turn[:, :, None], place[:, :, None]
+        turn, place = turn[:, None], place[:, None]
         points = []
         for k in range(4):
-            place = place + (turn @ self.fingers[None, :, :, k, :, None])[..., 0]
+            place = place + (turn * self.fingers[:, :, k, None, :, None]).sum(-2)
             points.append(place)
             if k < 3:
-                turn = turn @ fingers[:, :, :, k]
-        landmarks = torch.cat([joints[-1][:, :, None], torch.stack(points, 3).flatten(2, 3)], 2)
-        return torch.stack(joints, 2), landmarks[:, :, _MEDIAPIPE], wrist_turn
+                turn = products(turn, fingers[:, :, k])
+        landmarks = torch.cat([joints[-1][:, None], torch.stack(points, 2).flatten(1, 2)], 1)[:, _MEDIAPIPE]
+        return torch.stack(joints, 1).movedim(-1, 0), landmarks.movedim(-1, 0), wrist_turn.movedim(-1, 0)
 
 
 _MEDIAPIPE = [0] + [0] * 20  # place in (wrist, fingers x joints) of each MediaPipe landmark

@@ -20,10 +20,11 @@ from smplit.body.model import BodyModel
 from smplit.body.rotations import matrix_from_6d, matrix_from_rotvec, sixd_from_matrix
 from smplit.mocap.fit import energy
 from smplit.mocap.fit.adam import OneCycleAdam
-from smplit.mocap.fit.curves import convolve, despike, fill_gaps, gaussian_kernel, median_step
+from smplit.mocap.fit.curves import despike, fill_gaps, median_step, smoothed, smoother
 from smplit.mocap.fit.energy import LIMBS, Sigmas
 from smplit.mocap.fit.initial import initial_rotations, initial_translation, towards_person
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES, BodyPoints, body_points, sole_points
+from smplit.mocap.fit.pose_chain import frames_last, matrices_of, pose_chain, turned
 from smplit.mocap.fit.pose_prior import PosePrior, load_pose_prior
 from smplit.mocap.fit.vposer import VPoserPrior
 from smplit.mocap.lifter.estimate import LiftedBody
@@ -94,6 +95,12 @@ class _Targets:
     head_weights: Tensor | None
     head_alone: Tensor
     turns: Tensor | None
+
+    def frames_last(self) -> _Targets:
+        """The same, in memory as `pose_chain` wants it."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        per_frame = {name: frames_last(v) for name, v in values.items() if isinstance(v, Tensor) and len(v) == len(self.times) and name != "K"}
+        return replace(self, **per_frame)
 
     def window(self, frames: slice) -> _Targets:
         def cut(value):
@@ -331,24 +338,25 @@ class BodyFitter:
     def _optimise(
         self, sixd: Tensor, trans: Tensor, targets: _Targets, stage: str, fit_shape: bool = False, ground: Ground | None = None
     ) -> tuple[Tensor, Tensor]:
-        sixd, trans = sixd.clone().requires_grad_(), trans.clone().requires_grad_()
+        sixd, trans = (frames_last(values.clone()).requires_grad_() for values in (sixd, trans))
+        targets = targets.frames_last()
         betas, lean = self.betas.clone().requires_grad_(fit_shape), self.lean.clone().requires_grad_(fit_shape)
         unknowns = {"rotations": sixd, "trans": trans} | ({"betas": betas, "lean": lean} if fit_shape else {})
         steps = self.iterations[stage]
         adam = OneCycleAdam(list(unknowns.values()), [_RATE[name] for name in unknowns], steps)
         points = self.points
         rest = self.body.rest_joints(self.betas)[:22]
-        kernel = None if fit_shape else gaussian_kernel(_PRECONDITION / max(median_step(targets.times), 1e-3))
+        smooth = None if fit_shape else smoother(_PRECONDITION / max(median_step(targets.times), 1e-3), len(trans))
         directions = targets.directions
         for step in range(steps):
             if fit_shape:
                 points = body_points(self.body, betas)
                 rest = self.body.rest_joints(betas)[:22]
                 targets.directions = directions @ matrix_from_rotvec(lean).T
-            local, place = matrix_from_6d(convolve(sixd, kernel)), convolve(trans, kernel)
+            local = matrices_of(smoothed(sixd, smooth))
             if step % _PRIOR_EVERY == 0:
                 prior = self.prior.choose(local)
-            loss = self._energy(local, place, rest, points, targets, ground)
+            loss = self._energy(local, smoothed(trans, smooth), rest, points, targets, ground)
             loss = loss + prior.distance(local) / self.sigmas.pose_prior**2
             if fit_shape:
                 # Frames repeat the same evidence about one shape: the prior counts as many of them.
@@ -358,16 +366,16 @@ class BodyFitter:
             self._tick()
         if fit_shape:
             self.betas, self.lean = betas.detach(), lean.detach()
-        return convolve(sixd.detach(), kernel), convolve(trans.detach(), kernel)
+        return smoothed(sixd.detach(), smooth).contiguous(), smoothed(trans.detach(), smooth).contiguous()
 
     def _energy(
         self, local: Tensor, trans: Tensor, rest: Tensor, points: BodyPoints, targets: _Targets, ground: Ground | None
     ) -> Tensor:
         s = self.sigmas
-        rotations, joints = joint_transforms(local, rest)
+        rotations, joints = pose_chain(local, rest)
         marks = points.positions(rotations, joints)
         total = energy.reprojection(marks + trans[:, None], targets.pixels, targets.weights, targets.K, s)
-        ends = points.positions(rotations, joints, in_depth=targets.turns is None)
+        ends = points.positions(rotations, joints, in_depth=True) if targets.turns is None else marks
         outlier = _DIRECTION_OUTLIER if targets.turns is None else _LIFTED_OUTLIER
         total = total + energy.bone_directions(ends, self.pairs, targets.directions, targets.direction_weights, s, outlier)
         total = total + energy.anatomy(local, rest, self.widths, s)
@@ -381,24 +389,24 @@ class BodyFitter:
             total = total + (trust * energy.geodesic_squared(rotations[:, 15], targets.heads)).sum()
             total = total + (targets.head_alone * energy.head_place(joints[:, 15] + trans, targets.head_places, s)).sum()
         if self.up is not None:
-            total = total + energy.imbalance(joints @ targets.to_first.transpose(1, 2), self.up, targets.legs, s)
+            total = total + energy.imbalance(turned(targets.to_first, joints), self.up, targets.legs, s)
         if len(trans) < 3:
             return total
         # Smoothness belongs to the world: undo the camera's own turning.
-        place = (targets.to_first @ trans[..., None])[..., 0] + targets.centre
-        relative = ((joints - joints[:, :1]) @ targets.to_first.transpose(1, 2))
+        place = turned(targets.to_first, trans[:, None])[:, 0] + targets.centre
+        relative = turned(targets.to_first, joints - joints[:, :1])
         total = total + (energy.second_difference(relative, targets.times) ** 2).sum() / s.acceleration**2
         total = total + (energy.second_difference(place, targets.times) ** 2).sum() / s.root_acceleration**2
-        root = (targets.to_first @ local[:, 0])[:, None]
-        turning = energy.second_difference(torch.cat([root, local[:, 1:]], 1), targets.times)
-        total = total + (turning**2).sum() / s.turning**2 / 2.0
+        root = turned(targets.to_first, local[:, 0].transpose(1, 2))  # its three axes
+        for turns in (root, local[:, 1:]):
+            total = total + (energy.second_difference(turns, targets.times) ** 2).sum() / s.turning**2 / 2.0
         if ground is not None:
             total = total + self._ground_energy(rotations, joints, trans, targets, ground)
         return total
 
     def _ground_energy(self, rotations: Tensor, joints: Tensor, trans: Tensor, targets: _Targets, ground: Ground) -> Tensor:
         s = self.sigmas
-        soles = (self.soles.positions(rotations, joints) + trans[:, None]) @ targets.to_first.transpose(1, 2) + targets.centre[:, None]
+        soles = turned(targets.to_first, self.soles.positions(rotations, joints) + trans[:, None]) + targets.centre[:, None]
         contacts = torch.as_tensor(ground.contacts, dtype=torch.float32)
         step = (targets.times[1:] - targets.times[:-1]).clamp(min=1e-3)[:, None, None]
         both = torch.minimum(contacts[1:], contacts[:-1])

@@ -58,6 +58,8 @@ POSE_WIDTHS = torch.tensor(
 _LIFTED_WEIGHT = {"wrist": 0.2, "foot": 0.3, "head": 0.5, "neck": 0.5}
 LIFTED_WEIGHTS = torch.tensor([_LIFTED_WEIGHT.get(name.replace("left_", "").replace("right_", ""), 1.0) for name in BODY_JOINTS])
 ANKLE_LIMIT = 2.0 - 2.0 * math.cos(math.radians(45.0))  # 2 (1 - cos angle)
+_HINGES = [_J[f"{side}_{name}"] for name in ("knee", "elbow") for side in ("left", "right")]
+_HINGE_ENDS = [_J[f"{side}_{name}"] for name in ("ankle", "wrist") for side in ("left", "right")]
 LEG_JOINTS = [_J[f"{side}_{name}"] for side in ("left", "right") for name in ("hip", "knee", "ankle", "foot")]
 _LEGS_AT_REST = 0.08  # rad
 LIMBS = (
@@ -90,8 +92,9 @@ def reprojection(points: Tensor, pixels: Tensor, weights: Tensor, K: Tensor, sig
 
 def bone_directions(points: Tensor, pairs: Tensor, directions: Tensor, weights: Tensor, sigmas: Sigmas, outlier: float = 4.0) -> Tensor:
     """Limbs of the body, `points` (T,K,3) joined by `pairs` (P,2), against unit `directions` (T,P,3)."""
-    limb = points[:, pairs[:, 1]] - points[:, pairs[:, 0]]
-    length = limb.detach().norm(dim=-1, keepdim=True)
+    ends = points.movedim(0, -1)[pairs]  # (P,2,3,T)
+    limb = (ends[:, 1] - ends[:, 0]).movedim(-1, 0)
+    length = limb.detach().square().sum(-1, keepdim=True).sqrt()
     squared = ((limb - length * directions) ** 2).sum(-1) / sigmas.bone**2
     return (weights * robust(squared, outlier)).sum()
 
@@ -118,20 +121,14 @@ def rest_widths(sigmas: Sigmas, legs_seen: bool) -> Tensor:
 
 def anatomy(local: Tensor, rest: Tensor, widths: Tensor, sigmas: Sigmas) -> Tensor:
     """Hinges bend one way and in one plane; other joints stay near rest by `widths` (21,) rad. (T,22,3,3) -> scalar."""
-    total = local.new_zeros(())
-    for side in ("left", "right"):
-        knee, elbow = _J[f"{side}_knee"], _J[f"{side}_elbow"]
-        shin = torch.nn.functional.normalize(rest[_J[f"{side}_ankle"]] - rest[knee], dim=-1)
-        bent = local[:, knee] @ shin
-        total = total + ((bent[:, 0] - shin[0]) ** 2).sum() / sigmas.hinge**2
-        total = total + (torch.relu(bent[:, 2] - shin[2] - 0.02) ** 2).sum() / 0.03**2
-        # Twist of the shin: its x axis must stay sideways.
-        total = total + ((1.0 - local[:, knee, 0, 0]) ** 2).sum() / 0.02**2 * 0.25
-        forearm = torch.nn.functional.normalize(rest[_J[f"{side}_wrist"]] - rest[elbow], dim=-1)
-        bent = local[:, elbow] @ forearm
-        total = total + ((bent[:, 1] - forearm[1]) ** 2).sum() / sigmas.hinge**2
-        total = total + (torch.relu(-(bent[:, 2] - forearm[2]) - 0.02) ** 2).sum() / 0.03**2
-        total = total + ((1.0 - local[:, elbow, 1, 1]) ** 2).sum() / 0.25**2
+    hinges = local.movedim(0, -1)[list(_HINGES)]  # (4,3,3,T)
+    bones = torch.nn.functional.normalize(rest[list(_HINGE_ENDS)] - rest[list(_HINGES)], dim=-1)
+    off = (hinges * bones[:, None, :, None]).sum(2) - bones[..., None]  # (4,3,T) of each bone's unit direction
+    knees, elbows = slice(0, 2), slice(2, 4)
+    total = ((off[knees, 0] ** 2).sum() + (off[elbows, 1] ** 2).sum()) / sigmas.hinge**2
+    total = total + ((torch.relu(off[knees, 2] - 0.02) ** 2).sum() + (torch.relu(-off[elbows, 2] - 0.02) ** 2).sum()) / 0.03**2
+    # Twist: the shin's x axis must stay sideways, and the forearm's y axis mostly.
+    total = total + ((1.0 - hinges[knees, 0, 0]) ** 2).sum() / 0.02**2 * 0.25 + ((1.0 - hinges[elbows, 1, 1]) ** 2).sum() / 0.25**2
     # 2(1-cos) = (trace deficit): squared angle for small angles, bounded for large ones.
     squared_angle = 3.0 - local[:, 1:].diagonal(dim1=2, dim2=3).sum(-1)
     ankles = squared_angle[:, [_J["left_ankle"] - 1, _J["right_ankle"] - 1]]

@@ -53,7 +53,7 @@ def overlap(trunk: Tensor, arms: Tensor, hands: Tensor) -> Tensor:
     Args:
         trunk: (T,3,2,3) m, `Trunk.places`; arms: (T,2,4,3) m, collar to wrist; hands: (T,2,21,3) m.
     """
-    hand = hands[:, :, _ENDS]  # (T,2,9,2,3)
+    hand = hands.movedim(0, -1)[:, _ENDS].movedim(-1, 0)  # (T,2,9,2,3); frames last in memory, as in `pose_chain`
     limbs = torch.cat([arms[:, :, 2:], hand.flatten(1, 2)], 1)  # (T,20,2,3)
     radii = torch.cat([torch.full((2,), _FOREARM_RADIUS), _RADII, _RADII])
     against_trunk = _sunk(limbs[:, :, None], trunk[:, None], radii[:, None] + _TRUNK_RADIUS)

@@ -21,8 +21,9 @@ from smplit.mocap.fit import energy
 from smplit.mocap.fit.adam import OneCycleAdam
 from smplit.mocap.fit.arm_chain import ARM, CHEST, ArmChain, arms_of
 from smplit.mocap.fit.body_fit import BodyFit, landmark_trust
-from smplit.mocap.fit.curves import convolve, gaussian_kernel, median_step
+from smplit.mocap.fit.curves import median_step, smoothed, smoother
 from smplit.mocap.fit.hand_contact import Trunk, overlap
+from smplit.mocap.fit.pose_chain import frames_last, matrices_of, turned
 from smplit.mocap.hands.landmark_fit import HandFit
 from smplit.mocap.hands.skeleton import HIGH, LOW, MIRROR, finger_tips, hand_skeleton
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
@@ -95,14 +96,14 @@ class _Refiner:
         trust: np.ndarray, sigmas: RefineSigmas, check: Callable[[], None],
     ):
         self.sigmas, self.check = sigmas, check
-        tensor = lambda values: torch.as_tensor(np.asarray(values, np.float32))
-        betas = tensor(fit.betas)
+        tensor = lambda values: frames_last(torch.as_tensor(np.asarray(values, np.float32)))
+        betas = torch.as_tensor(fit.betas)
         self.chain, self.rest = ArmChain.of(body, betas), body.rest_joints(betas)
         self.local = tensor(fit.rotations)
         turns, joints = joint_transforms(self.local, self.rest[:22])
-        self.turns, self.joints = turns, joints + tensor(fit.trans)[:, None]
-        self.trunk = Trunk.of(body, self.rest).places(self.turns, self.joints)
-        self.arms = arms_of(self.local)
+        self.turns, self.joints = frames_last(turns), frames_last(joints + tensor(fit.trans)[:, None])
+        self.trunk = frames_last(Trunk.of(body, self.rest).places(self.turns, self.joints))
+        self.arms = frames_last(arms_of(self.local))
         self.fingers = tensor(hands.poses)
         self.palms, self.palm_weights = tensor(hands.wrist_rotations), tensor(hands.confidence)
         self.pixels = torch.nan_to_num(tensor(landmarks.hands))
@@ -114,7 +115,7 @@ class _Refiner:
         self.grip_weights = body_trust[:, _GRIPS] * (1.0 - self.weights)[..., None] * torch.tensor(_GRIP_TRUST)
         self.times = tensor(times - times[0])
         self.to_first = tensor(np.transpose(camera.rotation, (0, 2, 1)))
-        self.K = tensor(camera.K)
+        self.K = torch.as_tensor(np.asarray(camera.K, np.float32))
         self.axes, self.low, self.high, self.spans = _hinges(body, sigmas)
 
     def run(self) -> tuple[np.ndarray, np.ndarray]:
@@ -134,17 +135,17 @@ class _Refiner:
             start = part.stop - _OVERLAP
 
     def _optimise(self, part: slice) -> tuple[Tensor, Tensor]:
-        arms = sixd_from_matrix(self.arms[part]).requires_grad_()
-        fingers = self.fingers[part].clone().requires_grad_()
+        arms = frames_last(sixd_from_matrix(self.arms[part])).requires_grad_()
+        fingers = frames_last(self.fingers[part]).clone().requires_grad_()
         adam = OneCycleAdam([arms, fingers], [_RATE["arms"], _RATE["fingers"]], _STEPS)
-        kernel = gaussian_kernel(_PRECONDITION / max(median_step(self.times[part]), 1e-3))
+        smooth = smoother(_PRECONDITION / max(median_step(self.times[part]), 1e-3), part.stop - part.start)
         before = self._pose(part, self.arms[part], self.fingers[part])
         for step in range(_STEPS):
             if step % 10 == 0:
                 self.check()
-            turns, bends = matrix_from_6d(convolve(arms, kernel)), convolve(fingers, kernel)
+            turns, bends = matrices_of(smoothed(arms, smooth)), smoothed(fingers, smooth)
             adam.descend(self._energy(part, turns, bends, before))
-        return convolve(arms.detach(), kernel), convolve(fingers.detach(), kernel)
+        return smoothed(arms.detach(), smooth), smoothed(fingers.detach(), smooth)
 
     def _pose(self, part: slice, turns: Tensor, bends: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Joints of the arms, landmarks of the hands and the wrists' turns, see `ArmChain.pose`."""
@@ -170,9 +171,9 @@ class _Refiner:
         if len(turns) < 3:
             return total
         # Whatever moves fast moves on: only what is added to the movement must be smooth.
-        to_first, times = self.to_first[part, None].transpose(-1, -2), self.times[part]
+        to_first, times = self.to_first[part], self.times[part]
         for now, then, least in ((joints, before[0], s.acceleration), (points, before[1], s.finger_acceleration)):
-            added = (now - then) @ to_first
+            added = turned(to_first, (now - then).flatten(1, 2))
             total = total + (energy.second_difference(added, times) ** 2).sum() / least**2
         return total + 2.0 * energy.steps(added) / (s.speed * max(median_step(times), 1e-3)) ** 2
 

@@ -8,6 +8,7 @@ joint landmarks carry a constant offset, because what annotators click is not th
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +57,12 @@ _IN_DEPTH: dict[str, tuple[float, float, float]] = {
 }
 
 
+def _carried(rotations: Tensor, joints: Tensor, followed: list[int], offsets: Tensor) -> Tensor:
+    """(T,K,3) m: points at rest offsets (K,3) from the joints they follow; fast where frames lie side by side in memory."""
+    turns, places = rotations.movedim(0, -1)[followed], joints.movedim(0, -1)[followed]
+    return (places + (turns * offsets[:, None, :, None]).sum(2)).movedim(-1, 0)
+
+
 @dataclass
 class BodyPoints:
     """Landmarks as points of the body: index into BlazePose's 33, joint, rest offset (K,3), trust (K,).
@@ -71,35 +78,51 @@ class BodyPoints:
 
     def positions(self, rotations: Tensor, joints: Tensor, in_depth: bool = False) -> Tensor:
         """(T,22,3,3) global rotations and (T,22,3) m joints -> (T,K,3) m, same frame."""
-        offsets = self.depth_offsets if in_depth else self.offsets
-        return joints[:, self.joints] + (rotations[:, self.joints] @ offsets[None, :, :, None])[..., 0]
+        return _carried(rotations, joints, self.joints, self.depth_offsets if in_depth else self.offsets)
 
 
-def body_points(model: BodyModel, betas: Tensor) -> BodyPoints:
-    """The attachment of every used landmark for one shape (10,)."""
-    rest = model.rest_joints(betas)
-    surface = model.rest_surface_points(betas)
-    surface_index = {name: i for i, name in enumerate(SURFACE_POINTS)}
+@dataclass(frozen=True)
+class _Attached:
+    """What does not depend on the shape: of each used landmark its number, the joint it follows, where it starts from (row of the
+    rest joints, surface points after them), offset and offset in depth from there (K,3) m, and trust."""
+
+    landmarks: list[int]
+    joints: list[int]
+    bases: list[int]
+    offsets: Tensor
+    depth_offsets: Tensor
+    trust: Tensor
+
+
+@functools.cache
+def _attached() -> _Attached:
     joint_index = {name: i for i, name in enumerate(JOINT_NAMES)}
-    landmarks, joints, offsets, depth, trust = [], [], [], [], []
-    for name in BLAZEPOSE_NAMES:
+    surface_index = {name: i for i, name in enumerate(SURFACE_POINTS, len(JOINT_NAMES))}
+    rows = []
+    for number, name in enumerate(BLAZEPOSE_NAMES):
         mirrored = name.startswith("right_")
         key = name.replace("right_", "left_") if mirrored else name
         if key not in _ATTACHMENT:
             continue
         joint_name, surface_name, offset, weight = _ATTACHMENT[key]
         side = (lambda text: text.replace("left_", "right_")) if mirrored else (lambda text: text)
-        joint = joint_index[side(joint_name)]
-        base = surface[surface_index[side(surface_name)]] if surface_name else rest[joint_index[side(_BASE_JOINT.get(key, joint_name))]]
-        shift = torch.tensor([offset, _IN_DEPTH.get(key, (0.0, 0.0, 0.0))], dtype=rest.dtype, device=rest.device)
+        base = surface_index[side(surface_name)] if surface_name else joint_index[side(_BASE_JOINT.get(key, joint_name))]
+        shift = torch.tensor([offset, _IN_DEPTH.get(key, (0.0, 0.0, 0.0))])
         if mirrored:
-            shift = shift * torch.tensor([-1.0, 1.0, 1.0], device=rest.device)
-        landmarks.append(BLAZEPOSE_NAMES.index(name))
-        joints.append(joint)
-        offsets.append(base - rest[joint] + shift[0])
-        depth.append(offsets[-1] + shift[1])
-        trust.append(weight)
-    return BodyPoints(landmarks, joints, torch.stack(offsets), torch.stack(depth), torch.tensor(trust, device=rest.device))
+            shift = shift * torch.tensor([-1.0, 1.0, 1.0])
+        rows.append((number, joint_index[side(joint_name)], base, shift[0], shift[0] + shift[1], weight))
+    landmarks, joints, bases, offsets, depth_offsets, trust = zip(*rows, strict=True)
+    return _Attached(list(landmarks), list(joints), list(bases), torch.stack(offsets), torch.stack(depth_offsets), torch.tensor(trust))
+
+
+def body_points(model: BodyModel, betas: Tensor) -> BodyPoints:
+    """The attachment of every used landmark for one shape (10,)."""
+    attached, rest = _attached(), model.rest_joints(betas)
+    base = torch.cat([rest, model.rest_surface_points(betas)])[attached.bases] - rest[attached.joints]
+    return BodyPoints(
+        attached.landmarks, attached.joints, base + attached.offsets.to(rest), base + attached.depth_offsets.to(rest),
+        attached.trust.to(rest.device),
+    )
 
 
 _SOLES = (("left_ankle", "left_heel"), ("left_foot", "left_big_toe"), ("right_ankle", "right_heel"), ("right_foot", "right_big_toe"))
@@ -114,7 +137,7 @@ class SolePoints:
 
     def positions(self, rotations: Tensor, joints: Tensor) -> Tensor:
         """(T,22,3,3) global rotations and (T,22,3) m joints -> (T,4,3) m, same frame."""
-        return joints[:, self.joints] + (rotations[:, self.joints] @ self.offsets[None, :, :, None])[..., 0]
+        return _carried(rotations, joints, self.joints, self.offsets)
 
 
 def sole_points(model: BodyModel, betas: Tensor) -> SolePoints:

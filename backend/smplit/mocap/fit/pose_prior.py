@@ -125,7 +125,7 @@ class ChosenPrior:
 
 def columns(local: Tensor) -> Tensor:
     """(T,22,3,3) -> (T,102): the first two columns of each known joint's rotation."""
-    return local[:, JOINTS][..., :2].flatten(1)
+    return local.movedim(0, -1)[JOINTS, :, :2].flatten(0, 2).T
 
 
 def axis_angles(local: Tensor) -> Tensor:
