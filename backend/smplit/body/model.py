@@ -19,7 +19,8 @@ from smplit.errors import BadInput
 from smplit.motion import NUM_JOINTS
 
 _FEET = 0.1  # m: the lowest vertices of any shape are among these of the mean one
-_NEEDED = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
+_USED = ("v_template", "f", "shapedirs", "J_regressor", "weights", "kintree_table")
+_CORRECTIVES = "posedirs"  # for vertices only, and a fifth of a second to unpack: read when vertices are asked for
 _VERTEX_CHUNK = 64  # frames per call of smplx: 64 x 10475 vertices keep the pose correctives below 100 MB
 
 # Points of the surface that follow one joint rigidly and that detectors report. The vertex ids are
@@ -79,13 +80,8 @@ class BodyModel:
 
             path = find("body")
         path = Path(path).resolve()
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                wanted = [n for n in (*_NEEDED, "smplit_standin", "smplit_expr_names") if n in archive.files]
-                arrays = {name: archive[name] for name in wanted}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise BadInput(f"'{path}' cannot be read as a body model ({error}).", "Add the file again with 'smplit models add'.") from error
-        missing = [name for name in _NEEDED if name not in arrays]
+        arrays, named = _read(path, (*_USED, "smplit_standin", "smplit_expr_names"))
+        missing = [name for name in (*_USED, _CORRECTIVES) if name not in named]
         if missing or arrays["weights"].shape[1] != NUM_JOINTS:
             raise BadInput(f"'{path}' is not an SMPL-X body (missing: {', '.join(missing) or '55 joints'}).", "Use SMPLX_NEUTRAL.npz.")
         return cls(path, arrays, device)
@@ -122,6 +118,7 @@ class BodyModel:
     def _smplx(self):  # the smplx package's own module, made once
         import smplx
 
+        _read(self.path, (_CORRECTIVES,))  # smplx would unpickle it
         with tempfile.TemporaryDirectory() as folder:
             # smplx insists on the file's name and opens it itself.
             target = Path(folder) / "SMPLX_NEUTRAL.npz"
@@ -166,3 +163,16 @@ class BodyModel:
     ) -> np.ndarray:
         """(T,V,3) m float32; see `vertex_chunks`."""
         return np.concatenate([piece for _, piece in self.vertex_chunks(poses, trans, betas, expression)])
+
+
+def _read(path: Path, names: tuple[str, ...]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Those of the arrays that a body model file has, and the names of all that it has.
+
+    Raises:
+        BadInput: unreadable, or a pickled object instead of numbers.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in names if name in archive.files}, list(archive.files)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise BadInput(f"'{path}' cannot be read as a body model ({error}).", "Add the file again with 'smplit models add'.") from error
