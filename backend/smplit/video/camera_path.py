@@ -15,7 +15,7 @@ import numpy as np
 
 from smplit.axes import matrix_from_axis_angle
 from smplit.video.camera_starts import MIN_SHARED, NEAREST, first_guesses
-from smplit.video.camera_stretch import Stretch, errors, frame_cost, linearise, place, place_again, residual_of, with_one
+from smplit.video.camera_stretch import Stretch, errors, frame_cost, linearise, normal_equations, place, place_again, residual_of, with_one
 
 _BUNDLE_FRAMES = 20  # of one stretch: enough for depth; the other frames only place themselves
 _TRIAL_FRAMES = 6  # of those, to choose the best start with
@@ -87,12 +87,11 @@ def _bundle(
         residual, jacobian_pose, jacobian_depth = linearise(corners, seen, rotation, centre, inverse_depth)
         robust = weight / (1.0 + (residual**2).sum(-1) / scale**2) ** 2 / scale**2
         new_cost = _cost(residual, weight, scale)
-        pose_block = np.einsum("tmia,tmib,tm->tab", jacobian_pose, jacobian_pose, robust, optimize=True)
-        cross = np.einsum("tmia,tmi,tm->tam", jacobian_pose, jacobian_depth, robust, optimize=True)
-        depth_block = np.einsum("tmi,tmi,tm->m", jacobian_depth, jacobian_depth, robust, optimize=True)
-        pose_right = -np.einsum("tmia,tmi,tm->ta", jacobian_pose, residual, robust, optimize=True)
+        pose_block, pose_right, weighted = normal_equations(residual, jacobian_pose, robust)
+        cross = np.swapaxes((weighted * jacobian_depth[..., None]).sum(2), 1, 2)
+        depth_block = (robust[..., None] * jacobian_depth**2).sum((0, 2))
         # Weak belief in depths like the others': corners that travel says nothing about stay finite.
-        depth_right = -np.einsum("tmi,tmi,tm->m", jacobian_depth, residual, robust, optimize=True) - 0.05 * (inverse_depth - 1.0)
+        depth_right = -(robust[..., None] * jacobian_depth * residual).sum((0, 2)) - 0.05 * (inverse_depth - 1.0)
         depth_block = depth_block * (1.0 + damping) + 0.05
         pose_block = pose_block + (damping * np.einsum("taa->ta", pose_block) + 1e-6)[..., None] * np.eye(6)
         flat = cross.reshape(frames * 6, points)

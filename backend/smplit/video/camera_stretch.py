@@ -49,8 +49,7 @@ def _place_part(stretch: Stretch, inverse_depth: np.ndarray, rotation: np.ndarra
         scale = stretch.tolerance * max(1.5, 6.0 * 0.6**step)
         residual, jacobian, _ = linearise(stretch.corners, stretch.seen, rotation, centre, inverse_depth)
         robust = weight / (1.0 + (residual**2).sum(-1) / scale**2) ** 2 / scale**2
-        block = np.einsum("tmia,tmib,tm->tab", jacobian, jacobian, robust, optimize=True)
-        right = -np.einsum("tmia,tmi,tm->ta", jacobian, residual, robust, optimize=True)
+        block, right, _ = normal_equations(residual, jacobian, robust)
         diagonal = 1e-3 * np.einsum("taa->ta", block) + 1e-3
         delta = np.linalg.solve(block + diagonal[..., None] * np.eye(6), right[..., None])[..., 0]
         rotation, centre = matrix_from_axis_angle(delta[:, :3]) @ rotation, centre + delta[:, 3:]
@@ -109,25 +108,32 @@ def errors(stretch: Stretch, rotation: np.ndarray, centre: np.ndarray, inverse_d
 
 def residual_of(corners, seen, rotation, centre, inverse_depth) -> tuple[np.ndarray, np.ndarray]:
     """Residual (T,M,2) and where the corners should be (T,M,2), tangents."""
-    rays = with_one(corners)
-    point = np.einsum("tij,tmj->tmi", rotation, rays[None] - inverse_depth[None, :, None] * centre[:, None])
+    point = (with_one(corners) - inverse_depth[:, None] * centre[:, None]) @ np.swapaxes(rotation, 1, 2)
     at = point[..., :2] / np.maximum(point[..., 2:], 0.05)
     return at - seen, at
 
 
 def linearise(corners, seen, rotation, centre, inverse_depth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Residual (T,M,2), its derivative by turn and centre (T,M,2,6) and by inverse depth (T,M,2)."""
-    rays = with_one(corners)
-    point = np.einsum("tij,tmj->tmi", rotation, rays[None] - inverse_depth[None, :, None] * centre[:, None])
-    x, y, z = point[..., 0], point[..., 1], np.maximum(point[..., 2], 0.05)
-    u, v, zero = x / z, y / z, np.zeros_like(x)
-    # Derivative of (x/z, y/z) by the point, (T,M,2,3).
-    to_tangent = np.stack([np.stack([1 / z, zero, -u / z], -1), np.stack([zero, 1 / z, -v / z], -1)], axis=-2)
-    skew = np.stack([zero, z, -y, -z, zero, x, y, -x, zero], -1).reshape(*x.shape, 3, 3)  # d(w x p)/dw
-    by_turn = to_tangent @ skew
-    by_centre = -inverse_depth[None, :, None, None] * (to_tangent @ rotation[:, None])
-    by_depth = -np.einsum("tmij,tj->tmi", to_tangent, np.einsum("tij,tj->ti", rotation, centre))
-    return np.stack([u, v], -1) - seen, np.concatenate([by_turn, by_centre], -1), by_depth
+    point = (with_one(corners) - inverse_depth[:, None] * centre[:, None]) @ np.swapaxes(rotation, 1, 2)
+    z = np.maximum(point[..., 2], 0.05)
+    at = point[..., :2] / z[..., None]
+    u, v = at[..., 0], at[..., 1]
+    by_pose = np.empty((*u.shape, 2, 6))
+    by_pose[..., 0, 0], by_pose[..., 0, 1], by_pose[..., 0, 2] = -u * v, 1.0 + u * u, -v
+    by_pose[..., 1, 0], by_pose[..., 1, 1], by_pose[..., 1, 2] = -1.0 - v * v, u * v, u
+    # What moves a point by d moves its tangents by (d_xy - at d_z) / z.
+    by_pose[..., 3:] = (-inverse_depth / z)[..., None, None] * (rotation[:, None, :2] - at[..., None] * rotation[:, None, 2:])
+    travel = (rotation @ centre[..., None])[..., 0]
+    by_depth = (at * travel[:, None, 2:] - travel[:, None, :2]) / z[..., None]
+    return at - seen, by_pose, by_depth
+
+
+def normal_equations(residual: np.ndarray, by_pose: np.ndarray, robust: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each frame's pose: curvature (T,6,6) and downhill gradient (T,6); and `by_pose` (T,M,2,6) times the weights `robust` (T,M)."""
+    weighted = robust[..., None, None] * by_pose
+    rows = np.swapaxes(weighted.reshape(len(robust), -1, 6), 1, 2)
+    return rows @ by_pose.reshape(len(robust), -1, 6), -(rows @ residual.reshape(len(robust), -1, 1))[..., 0], weighted
 
 
 def with_one(tangents: np.ndarray) -> np.ndarray:
