@@ -216,7 +216,7 @@ def test_what_a_full_disk_kept_out_of_the_journal_is_written_later(start, small_
 def test_a_worker_gives_way_to_the_interface(server, client):
     assert client.works()
     worker = psutil.Process(family(server.pid)[0])
-    assert worker.nice() > psutil.Process(server.pid).nice()
+    assert worker.nice() >= min(psutil.Process(server.pid).nice() + 1, 19)  # 19: there is no more to give
 
 
 def test_the_server_itself_stays_small(server, client):
