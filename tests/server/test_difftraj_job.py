@@ -61,8 +61,8 @@ def test_wrong_options_are_refused_before_anything_is_loaded(real, file, tmp_pat
     assert not family(real.pid), "no worker was needed for that"
 
 
-def test_files_that_have_no_path_fail_with_a_remedy_and_leave_nothing(real, file, tmp_path):
-    client = real.greeted()
+def test_files_that_have_no_path_fail_with_a_remedy_and_leave_nothing(warm, file, tmp_path):
+    client = warm.greeted()
     (tmp_path / "words.npz").write_text("no archive")
     np.savez(tmp_path / "pickled.npz", poses=np.array([{"a": 1}], dtype=object), trans=np.zeros((1, 3)))
     whole = Motion.load(file)
@@ -75,17 +75,17 @@ def test_files_that_have_no_path_fail_with_a_remedy_and_leave_nothing(real, file
         job = client.submit("difftraj", [tmp_path / name], [tmp_path])
         end = client.end_of(job)
         assert end.type == "failed" and word in end["message"] and end["remedy"], dict(end.fields)
-        assert not list((real.jobs / job).rglob("*.npz"))
+        assert not list((warm.jobs / job).rglob("*.npz"))
     assert client.end_of(client.submit("difftraj", [file], [tmp_path])).type == "done"
 
 
-def test_a_walk_on_the_spot_travels_and_is_streamed_stored_and_fetched_alike(real, walked, file, tmp_path):
-    client = real.greeted()
+def test_a_walk_on_the_spot_travels_and_is_streamed_stored_and_fetched_alike(warm, walked, file, tmp_path):
+    client = warm.greeted()
     job = client.submit("difftraj", [file], [tmp_path], {"smplit_note": np.array("mine")})
     end = client.end_of(job)
     assert end.type == "done" and end["complete"]
     (result,) = end["results"]
-    assert Path(result["path"]) == real.jobs / job / "results" / "0" / "wälk 1_p1.npz"
+    assert Path(result["path"]) == warm.jobs / job / "results" / "0" / "wälk 1_p1.npz"
     made, given = Motion.load(result["path"]), Motion.load(file)
     assert result["frames"] == len(made) == len(given) and result["figures"]["path_m"] == pytest.approx(SPEED * SECONDS, rel=0.1)
     truth = walked.motion.trans - walked.motion.trans[0]
@@ -108,8 +108,8 @@ def test_a_walk_on_the_spot_travels_and_is_streamed_stored_and_fetched_alike(rea
         np.testing.assert_array_equal(pieces[0].arrays["betas"], made.betas)
 
 
-def test_options_do_what_they_say(real, file, tmp_path):
-    client = real.greeted()
+def test_options_do_what_they_say(warm, file, tmp_path):
+    client = warm.greeted()
 
     def made(**params):
         end = client.end_of(client.submit("difftraj", [file], [tmp_path], **params))

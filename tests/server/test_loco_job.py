@@ -78,12 +78,12 @@ def test_wrong_options_and_arrays_are_refused_before_anything_is_loaded(real, tm
     assert not family(real.pid), "no worker was needed for that"
 
 
-def test_a_walk_is_streamed_stored_and_fetched_alike(real, weights):
-    client = real.greeted()
+def test_a_walk_is_streamed_stored_and_fetched_alike(warm, weights):
+    client = warm.greeted()
     job = client.submit("loco", arrays={"points": ACROSS, "smplit_scale": np.array(0.5)}, samples=2, seed=7, name="Weg ü proud")
     end = client.end_of(job)
     assert end.type == "done" and end["complete"], dict(end.fields)
-    assert [Path(result["path"]) for result in end["results"]] == [real.jobs / job / "results" / "0" / f"Weg ü proud_p{n}.npz" for n in (1, 2)]
+    assert [Path(result["path"]) for result in end["results"]] == [warm.jobs / job / "results" / "0" / f"Weg ü proud_p{n}.npz" for n in (1, 2)]
     streamed = of(client.heard, "chunk")
     client.heard.clear()
     client.send(protocol.fetch(job))
@@ -160,14 +160,14 @@ def test_options_do_what_they_say(asked, weights):
         (ACROSS, {"style": "nirmal"}, "nirmal"), (ACROSS, {"seconds": 0}, "0 s"), (ACROSS, {"facing": "towards"}, "towards"),
     ],
 )
-def test_lines_and_styles_that_cannot_be_walked_fail_with_a_remedy_and_nothing_streamed(real, weights, points, params, words):
-    client = real.greeted()
+def test_lines_and_styles_that_cannot_be_walked_fail_with_a_remedy_and_nothing_streamed(warm, weights, points, params, words):
+    client = warm.greeted()
     job = client.submit("loco", arrays={"points": points}, **params)
     end = client.end_of(job)
     assert end.type == "failed" and words in end["message"] and end["remedy"], dict(end.fields)
     if "style" in params:
         assert "normal" in end["remedy"]
-    assert not of(client.heard, "chunk") and not list((real.jobs / job).rglob("*_p*.npz"))
+    assert not of(client.heard, "chunk") and not list((warm.jobs / job).rglob("*_p*.npz"))
 
 
 def test_a_speed_that_the_style_does_not_have_is_changed_and_told(asked, weights):
