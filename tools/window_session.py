@@ -37,7 +37,7 @@ def picture(name):
     subprocess.run(["import", "-window", "root", str(SESSION / f"{name}.png")], check=True)
 
 
-def wait_for(condition, what, limit=20.0):
+def wait_for(condition, what, limit=60.0):
     began = time.time()
     while not condition():
         assert time.time() - began < limit, f"{what}: not within {limit:.0f} s"
@@ -48,14 +48,14 @@ def move(x, y):
     window = view()[0]
     for step in (-3, 0):
         window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=x + step, y=y)
-        yield 0.05
+        yield 0.02
 
 
 def key(letter, x, y):
     window = view()[0]
     for value in ("PRESS", "RELEASE"):
         window.event_simulate(type=letter, value=value, x=x, y=y, ctrl=True)
-        yield 0.05
+        yield 0.02
 
 
 def click(x, y):
@@ -70,7 +70,7 @@ def find_button(operator, across, found):
     """Looks for an operator's button down the sidebar: Ctrl C over a button copies its Python call."""
     _, _, sidebar = view()
     x = sidebar.x + int(sidebar.width * across)
-    for y in range(sidebar.y + sidebar.height - 30, sidebar.y + 40, -12):
+    for y in range(sidebar.y + sidebar.height - 30, sidebar.y + 40, -16):  # buttons are 20 high
         bpy.context.window_manager.clipboard = ""
         yield from move(x, y)
         yield from key("C", x, y)
