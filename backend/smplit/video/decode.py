@@ -14,6 +14,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from smplit.errors import BadInput
 
@@ -92,6 +93,7 @@ class VideoReader:
         self.warnings: list[str] = []
         self.skipped = 0
         self._start, self._stop = start, stop
+        self._converter = VideoReformatter()  # one for all frames: a frame's own would be set up anew each time
         self._container = _open(self.path)
         try:
             self._stream = next(s for s in self._container.streams.video if not _is_cover(s))
@@ -174,7 +176,7 @@ class VideoReader:
             )
 
     def _upright(self, frame: av.VideoFrame) -> np.ndarray:
-        image = frame.to_ndarray(format="rgb24")
+        image = self._converter.reformat(frame, format="rgb24").to_ndarray()
         turns = {0: 0, 90: 3, 180: 2, 270: 1}.get(self.info.rotation, 0)
         return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
