@@ -59,11 +59,30 @@ def test_lids_head_and_confidence_stay_the_meshs(world, by_mesh):
         np.testing.assert_array_equal(getattr(fit, name), getattr(by_mesh, name))
 
 
+def test_eyes_turn_to_the_side_that_is_told(world):
+    fit = fit_face(told(world.seen(), eyeLookOutLeft=pulse(10, 60), eyeLookInRight=pulse(10, 60)), K, world.body, TIMES)
+    np.testing.assert_array_equal(fit.eyes[:, 0], fit.eyes[:, 1])
+    ahead = Rotation.from_rotvec(fit.eyes[35, 0]).apply([0, 0, 1])
+    assert 0.3 < np.arcsin(ahead[0]) < 0.5  # to the person's left, which is +x
+    assert np.abs(fit.eyes[:5]).max() < 0.02 and np.abs(np.diff(fit.eyes, axis=0)).max() < 0.05
+
+
+def test_what_an_eye_does_behind_its_lid_is_not_believed(world):
+    shut = pulse(60, 80)
+    wild = np.where(shut > 0.5, 1.0, 0.0)
+    open_eyed = {"mouthSmile": np.zeros(FRAMES), "browInnerUp": np.zeros(FRAMES), "eyeBlink": shut}
+    blinking = FaceWorld.__new__(FaceWorld)
+    blinking.body, blinking.surface = world.body, world.surface
+    blinking.perform(np.zeros(FRAMES), open_eyed)
+    fit = fit_face(told(blinking.seen(), eyeLookOutLeft=wild, eyeLookInRight=wild), K, world.body, TIMES)
+    assert np.abs(fit.eyes[65:76]).max() < 0.2  # 0.48 by open eyes
+
+
 def test_where_nobody_was_asked_the_mesh_alone_speaks(world, by_mesh):
     fit = fit_face(told(world.seen(), mouthSmile=np.nan), K, world.body, TIMES)
     np.testing.assert_array_equal(fit.expression, by_mesh.expression)
     np.testing.assert_array_equal(fit.jaw, by_mesh.jaw)
-    assert (fit.told == 0).all() and by_mesh.told is None
+    assert (fit.told == 0).all() and by_mesh.told is None and (fit.eyes == 0).all()
 
 
 def test_a_jaw_opens_when_the_network_says_as_far_as_the_mesh_sees(world, by_mesh):

@@ -15,12 +15,13 @@ import numpy as np
 from smplit.body.model import BodyModel
 from smplit.mocap.alignment import sight_rotations
 from smplit.mocap.face.expression import JAW_LIMITS, ExpressionSolver
+from smplit.mocap.face.gaze import gaze
 from smplit.mocap.face.lids import blinks, lid_gaps
 from smplit.mocap.face.neutral_face import into_head, neutral_face, steadiness
 from smplit.mocap.face.occlusion import covered
 from smplit.mocap.face.perspective import MIDDLE, seen_from_afar
 from smplit.mocap.face.surface_cache import kept_surface
-from smplit.mocap.face.told_actions import told_actions
+from smplit.mocap.face.told_actions import how_much_is_heard, told_actions
 from smplit.mocap.gaps import smooth_at_ease
 from smplit.mocap.keypoints.face import sharpness
 from smplit.mocap.observations import PersonLandmarks
@@ -81,8 +82,8 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
 
     Returns:
         A `FaceFit`. Where the face is unseen or covered, expression and jaw relax and the head's
-        rotation is held. The mesh has no iris points: the eyes look straight ahead of the head, and
-        only the lids move.
+        rotation is held. The mesh has no iris points: where no actions were told, the eyes look straight ahead
+        of the head, and only the lids move.
 
     Raises:
         BadInput: the body file has no face landmarks.
@@ -102,15 +103,18 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
     confidence = confidence * np.clip((-raw.rotations[:, 2, 2] - 0.1) / 0.4, 0.0, 1.0)  # turned away: half is guessed
     lids = blinks(raw.lids, seen, sharpness(span))
     expression = _expressions(raw, lids, solver, body.expression_names)
-    jaw, heard = raw.coefficients[:, -1:], None
-    if solver.named and landmarks.face_actions is not None:
+    jaw, heard, asked = raw.coefficients[:, -1:], np.zeros(len(times)), landmarks.face_actions is not None
+    if asked:
+        heard = how_much_is_heard(landmarks.face_actions, span, raw.rotations)
+    if solver.named and asked:
         trust = confidence * (1.0 - mouth_covered)
-        told = told_actions(landmarks.face_actions, body.expression_names, solver.columns, span, raw.rotations, jaw[:, 0], trust)
+        told = told_actions(landmarks.face_actions, heard, body.expression_names, solver.columns, jaw[:, 0], trust)
         expression = expression + told.say * (told.expression - expression)
-        jaw, heard = jaw + told.jaw_say * (told.jaw - jaw), told.heard.astype(np.float32)
+        jaw = jaw + told.jaw_say * (told.jaw - jaw)
     readable = confidence * np.clip((span - _UNREADABLE) / (_READABLE - _UNREADABLE), 0.0, 1.0)
     lower, upper = readable * (1.0 - mouth_covered), readable * (1.0 - eyes_covered)
     count = len(times)
+    eyes = gaze(landmarks.face_actions, heard, lids, upper, times) if asked else np.zeros((count, 2, 3))
     expression = _smooth_by_part(expression, body.expression_names, lower, upper, times, solver.named)
     jaw_angle = smooth_at_ease(jaw, lower, times, MOUTH_CUTOFF, np.zeros(1))
     return FaceFit(
@@ -118,10 +122,10 @@ def fit_face(landmarks: PersonLandmarks, K: np.ndarray, body: BodyModel, times: 
         _head_place(raw, K, rotations, weights @ neutral / weights.sum(), confidence**2, times).astype(np.float32),
         (confidence * (1.0 - 0.5 * np.maximum(mouth_covered, eyes_covered))).astype(np.float32),
         np.concatenate([np.clip(jaw_angle, *JAW_LIMITS), np.zeros((count, 2))], axis=1).astype(np.float32),
-        np.zeros((count, 2, 3), np.float32),
+        eyes.astype(np.float32),
         expression.astype(np.float32),
         np.clip(smooth_at_ease(lids, upper, times, EYE_CUTOFF, np.zeros(2)), 0.0, 1.0).astype(np.float32),
-        heard,
+        heard.astype(np.float32) if solver.named and asked else None,
     )
 
 

@@ -30,14 +30,23 @@ _ENOUGH = 0.02  # jawOpen, root mean square, from which a clip says by itself ho
 
 @dataclass(frozen=True)
 class Told:
-    """`expression` (N,E) 0..1 and `jaw` (N,1) rad; their weights against the mesh's, `say` (N,E) and `jaw_say` (N,1) 0..1; and
-    `heard` (N,) 0..1: how much of its word counts in a frame."""
+    """`expression` (N,E) 0..1 and `jaw` (N,1) rad; and their weights against the mesh's, `say` (N,E) and `jaw_say` (N,1) 0..1."""
 
     expression: np.ndarray
     jaw: np.ndarray
     say: np.ndarray
     jaw_say: np.ndarray
-    heard: np.ndarray
+
+
+def how_much_is_heard(actions: np.ndarray, span: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+    """(N,) 0..1: how much of the network's word counts in a frame.
+
+    Args:
+        actions: (N,51) as in `PersonLandmarks.face_actions`, NaN where nothing was asked.
+        span: (N,) px between the outer eye corners; rotations: (N,3,3) of the head to the picture's axes.
+    """
+    facing = np.clip((-rotations[:, 2, 2] - _ASIDE) / (_FACING - _ASIDE), 0.0, 1.0)
+    return np.isfinite(actions).all(1) * sharpness(span) * facing
 
 
 def jaw_angle(opening: np.ndarray, seen: np.ndarray, trust: np.ndarray) -> np.ndarray:
@@ -49,21 +58,16 @@ def jaw_angle(opening: np.ndarray, seen: np.ndarray, trust: np.ndarray) -> np.nd
 
 
 def told_actions(
-    actions: np.ndarray, names: tuple[str, ...], columns: list[int], span: np.ndarray, rotations: np.ndarray, jaw: np.ndarray,
-    trust: np.ndarray,
+    actions: np.ndarray, heard: np.ndarray, names: tuple[str, ...], columns: list[int], jaw: np.ndarray, trust: np.ndarray
 ) -> Told:
     """What the network says, in a body's own order.
 
     Args:
-        actions: (N,51) as in `PersonLandmarks.face_actions`, NaN where nothing was asked.
+        actions: (N,51) as in `PersonLandmarks.face_actions`; heard: (N,) of `how_much_is_heard`.
         names: (E,) the body's expressions; columns: those that are told of at all.
-        span: (N,) px between the outer eye corners; rotations: (N,3,3) of the head to the picture's axes.
         jaw: (N,) rad by the mesh, and how sure it is of it: trust (N,) 0..1.
     """
-    asked = np.isfinite(actions).all(1)
-    known = np.where(asked[:, None], np.nan_to_num(actions.astype(np.float64)), 0.0)
-    facing = np.clip((-rotations[:, 2, 2] - _ASIDE) / (_FACING - _ASIDE), 0.0, 1.0)
-    heard = asked * sharpness(span) * facing
+    known = np.nan_to_num(np.asarray(actions, np.float64))
     expression, say = (np.zeros((len(known), len(names))) for _ in range(2))
     for column in columns:
         name = names[column]
@@ -71,7 +75,7 @@ def told_actions(
             curve = known[:, ACTIONS.index(name)]
             expression[:, column], say[:, column] = _from_rest(curve, heard) if name.startswith(_SHAPED) else curve, _SAY * heard
     angle = jaw_angle(known[:, ACTIONS.index("jawOpen")], jaw, trust * heard)
-    return Told(expression, angle[:, None], say, _SAY * heard[:, None], heard)
+    return Told(expression, angle[:, None], say, _SAY * heard[:, None])
 
 
 def _from_rest(curve: np.ndarray, heard: np.ndarray) -> np.ndarray:
