@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The socket to the backend, alone in its thread; two queues connect it to everybody else.
+"""The socket to the backend, alone in a thread; two queues connect it to everybody else.
 
 Messages are encoded and checked here, so Blender's main thread only ever sees finished ones.
 """
@@ -11,6 +11,7 @@ import time
 from queue import Empty, SimpleQueue
 
 from ..shared import VERSION, errors, protocol
+from ..threads import Loop
 
 POLL = 20  # ms; how long a message to send may wait
 HEARTBEAT = 2.0  # s without a word from the backend until it is asked for one
@@ -34,8 +35,9 @@ class Client:
         self._end = threading.Event()
         self.greeted = False
         self.problem: errors.SmplitError | None = None  # set once; the thread has ended then
-        self._thread = threading.Thread(target=self._run, name="smplit-client", daemon=True)
-        self._thread.start()
+        self._context = self._socket = None
+        self._heard = self._asked = 0.0  # s, monotonic
+        self._loop = Loop(self._turn, "smplit-client")
 
     def send(self, message: protocol.Message) -> None:
         """Queues a message; never blocks."""
@@ -51,51 +53,57 @@ class Client:
     def close(self) -> None:
         """Ends the thread; what was queued before is still sent."""
         self._end.set()
-        self._thread.join(5.0)
+        self._loop.join(5.0)
 
-    def _run(self) -> None:
+    def _turn(self) -> bool:
+        """Connects, or sends and receives what there is; waits `POLL` at most. False when all is over."""
         import zmq
 
-        context = zmq.Context()
         try:
-            socket = context.socket(zmq.DEALER)
-            socket.linger = 200
-            socket.rcvhwm = MOST_WAITING
-            socket.maxmsgsize = protocol.LIMITS.frame_bytes
-            socket.curve_serverkey = self._connection.server_key.encode()
-            socket.curve_publickey, socket.curve_secretkey = self._keys
-            socket.connect(self._connection.endpoint)
-            self._talk(socket)
+            if self._socket is None:
+                self._connect()
+            if not (self._end.is_set() and self._outbox.empty()):
+                self._talk(zmq)
+                return True
         except errors.SmplitError as error:
             self.problem = error
         except (zmq.ZMQError, ValueError) as error:
             self.problem = errors.SmplitError(f"The connection to the backend broke ({error}).", "Start the backend again.", "connection")
-        finally:
-            context.destroy()
+        self._context.destroy()
+        return False
 
-    def _talk(self, socket) -> None:
+    def _connect(self) -> None:
         import zmq
 
-        self._send(socket, protocol.hello(f"SMPLit add-on {VERSION}"))
-        heard = asked = time.monotonic()
-        while not (self._end.is_set() and self._outbox.empty()):
-            while (message := self._next_to_send()) is not None:
-                self._send(socket, message)
-            room = self._inbox.qsize() < MOST_WAITING
-            if room and socket.poll(POLL):
-                while room and (frames := _receive_now(socket, zmq)) is not None:
-                    heard = time.monotonic()
-                    self._accept(frames)
-                    room = self._inbox.qsize() < MOST_WAITING
-            elif not room:
-                time.sleep(POLL / 1000)
-                heard = time.monotonic()  # it is we who do not listen
-            now = time.monotonic()
-            if now - heard > (SILENCE if self.greeted else GREETING):
-                raise self._silence()
-            if self.greeted and now - max(heard, asked) > HEARTBEAT:
-                self._send(socket, protocol.status())
-                asked = now
+        self._context = zmq.Context()
+        self._socket = socket = self._context.socket(zmq.DEALER)
+        socket.linger = 200
+        socket.rcvhwm = MOST_WAITING
+        socket.maxmsgsize = protocol.LIMITS.frame_bytes
+        socket.curve_serverkey = self._connection.server_key.encode()
+        socket.curve_publickey, socket.curve_secretkey = self._keys
+        socket.connect(self._connection.endpoint)
+        self._send(protocol.hello(f"SMPLit add-on {VERSION}"))
+        self._heard = self._asked = time.monotonic()
+
+    def _talk(self, zmq) -> None:
+        while (message := self._next_to_send()) is not None:
+            self._send(message)
+        room = self._inbox.qsize() < MOST_WAITING
+        if room and self._socket.poll(POLL):
+            while room and (frames := _receive_now(self._socket, zmq)) is not None:
+                self._heard = time.monotonic()
+                self._accept(frames)
+                room = self._inbox.qsize() < MOST_WAITING
+        elif not room:
+            time.sleep(POLL / 1000)
+            self._heard = time.monotonic()  # it is we who do not listen
+        now = time.monotonic()
+        if now - self._heard > (SILENCE if self.greeted else GREETING):
+            raise self._silence()
+        if self.greeted and now - max(self._heard, self._asked) > HEARTBEAT:
+            self._send(protocol.status())
+            self._asked = now
 
     def _next_to_send(self) -> protocol.Message | None:
         try:
@@ -103,13 +111,13 @@ class Client:
         except Empty:
             return None
 
-    def _send(self, socket, message: protocol.Message) -> None:
+    def _send(self, message: protocol.Message) -> None:
         try:
             frames = protocol.encode(message)
         except errors.SmplitError as error:  # answered as the backend would have done
             self._inbox.put(protocol.failed(error, re=message.id))
             return
-        socket.send_multipart(frames)
+        self._socket.send_multipart(frames)
 
     def _accept(self, frames: list[bytes]) -> None:
         message = protocol.decode(frames, protocol.FROM_BACKEND)

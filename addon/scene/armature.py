@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 
 from ..shared import axes, motion
+from ..threads import standing_still
 from . import skeleton
 from .body_file import Body
 
@@ -37,7 +38,8 @@ def build_armature(name: str, body: Body, betas: np.ndarray, collection: bpy.typ
     armature = bpy.data.objects.new(name, data)
     joints = body.rest_joints(betas)
     tails = skeleton.bone_tails(joints, body.rest_vertices(betas), body.weights)
-    _add_bones(armature, joints, tails, floor_lift(body, betas))
+    with standing_still():
+        _add_bones(armature, joints, tails, floor_lift(body, betas))
     _sort_and_colour(data)
     data.display_type = "STICK"  # drawn in front, anything wider would hide the body
     armature.show_in_front = True

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import io
 import zipfile
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..shared import errors, motion
+from ..threads import start_task
 
 NUM_BETAS = 10
 _NEEDED = ("v_template", "f", "shapedirs", "J_regressor", "weights")
@@ -125,11 +126,17 @@ class BodyLoader:
         if key in self._futures:
             self._futures[key] = self._futures.pop(key)  # the newest are the last
         else:
-            executor = ThreadPoolExecutor(1, thread_name_prefix="smplit-body")
-            self._futures[key] = executor.submit(load_body, path)
-            executor.shutdown(wait=False)
+            self._futures[key] = future = Future()
+            start_task(lambda: _fulfil(future, path), "smplit-body")
             self._futures = dict(list(self._futures.items())[-_KEPT:])
         return self._futures[key]
+
+
+def _fulfil(future: Future[Body], path: Path) -> None:
+    try:
+        future.set_result(load_body(path))
+    except BaseException as error:  # whoever asks for the result gets it
+        future.set_exception(error)
 
 
 BODIES = BodyLoader()

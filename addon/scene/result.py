@@ -28,6 +28,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ..threads import standing_still
 from . import marks, viewport
 from .body_file import BODIES, Body
 from .bound import Binding, hide, replaced_by
@@ -248,6 +249,6 @@ def _push_undo(message: str) -> None:
     """One undo step; a timer has no window of its own, and undo belongs to one."""
     windows = bpy.context.window_manager.windows
     window = bpy.context.window or (windows[0] if windows else None)
-    with bpy.context.temp_override(window=window):
+    with standing_still(), bpy.context.temp_override(window=window):
         if bpy.ops.ed.undo_push.poll():
             bpy.ops.ed.undo_push(message=message)
