@@ -59,7 +59,8 @@ _IN_DEPTH: dict[str, tuple[float, float, float]] = {
 
 def _carried(rotations: Tensor, joints: Tensor, followed: list[int], offsets: Tensor) -> Tensor:
     """(T,K,3) m: points at rest offsets (K,3) from the joints they follow; fast where frames lie side by side in memory."""
-    turns, places = rotations.movedim(0, -1)[followed], joints.movedim(0, -1)[followed]
+    rows = torch.tensor(followed, device=joints.device)
+    turns, places = (values.movedim(0, -1).index_select(0, rows) for values in (rotations, joints))
     return (places + (turns * offsets[:, None, :, None]).sum(2)).movedim(-1, 0)
 
 

@@ -21,7 +21,9 @@ for _joint in range(1, BODY):
     _ABOVE[_joint] += _ABOVE[_PARENTS[_joint]]
 _BELOW = _ABOVE.T.contiguous()
 _FAR_BELOW = _BELOW - torch.eye(BODY)
-_LEVELS = [[_joint for _joint in range(BODY) if _DEPTH[_joint] == _depth] for _depth in range(1, max(_DEPTH) + 1)]
+_OF_DEPTH = [[_joint for _joint in range(BODY) if _DEPTH[_joint] == _depth] for _depth in range(1, max(_DEPTH) + 1)]
+_LEVELS = [(torch.tensor(_joints), torch.tensor([_PARENTS[_joint] for _joint in _joints])) for _joints in _OF_DEPTH]
+_CARRIERS = torch.tensor([0, *_PARENTS[1:]])  # the parent of each joint, and the root itself
 
 
 def frames_last(values: Tensor) -> Tensor:
@@ -41,7 +43,7 @@ def matrices_of(sixd: Tensor) -> Tensor:
 
 def pose_chain(local: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
     """Global rotations (T,22,3,3) and joints (T,22,3) m, as `kinematics.joint_transforms`; `local` (T,22,3,3), `rest` (22,3) m."""
-    return _Chain.apply(local, torch.cat([rest[:1], rest[1:] - rest[list(_PARENTS[1:])]]))
+    return _Chain.apply(local, torch.cat([rest[:1], rest[1:] - rest[_CARRIERS[1:]]]))
 
 
 def products(first: Tensor, second: Tensor) -> Tensor:
@@ -84,10 +86,10 @@ class _Chain(torch.autograd.Function):
     def forward(ctx, local: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
         local = local.movedim(0, -1)
         turns = local.clone()
-        for joints in _LEVELS:
-            turns[joints] = products(turns[[_PARENTS[joint] for joint in joints]], local[joints])
+        for joints, parents in _LEVELS:
+            turns.index_copy_(0, joints, products(turns.index_select(0, parents), local.index_select(0, joints)))
         # Each joint's offset from its parent, turned; the root's is its place.
-        arms = (turns[list(_PARENTS[1:])] * offsets[1:, None, :, None]).sum(2)
+        arms = (turns.index_select(0, _CARRIERS[1:]) * offsets[1:, None, :, None]).sum(2)
         arms = torch.cat([offsets[:1, :, None].expand(1, 3, arms.shape[-1]), arms])
         ctx.save_for_backward(turns, arms)
         return turns.movedim(-1, 0), (_ABOVE @ arms.flatten(1)).view_as(arms).movedim(-1, 0)
@@ -96,7 +98,7 @@ class _Chain(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, by_turns: Tensor, by_places: Tensor) -> tuple[Tensor, Tensor | None]:
         turns, arms = ctx.saved_tensors
-        around = turns[[0, *_PARENTS[1:]]]  # global rotation of each parent
+        around = turns.index_select(0, _CARRIERS)  # global rotation of each parent
         around[0] = torch.eye(3)[..., None]
         # What turns a joint about the world's axes turns all that hangs on it: the gradients of those below just add up.
         pushed = (_BELOW @ by_places.movedim(0, -1).flatten(1)).view_as(arms)
