@@ -163,7 +163,9 @@ class ShotCapture:
                 person.fit = track.fit = person.fitter.fit_view()
             grounded = placement.find_ground(self._body, track, up)
             if grounded is not None:
-                person.fit = track.fit = person.fitter.fit_world(*grounded)
+                start, ground = grounded
+                person.fit = track.fit = person.fitter.fit_world(start, ground)
+                track.contacts = ground.contacts
 
     def _refine_hands(self, people: list[_Person], tracks: list[placement.PersonTrack]) -> None:
         """Arms and fingers together, where hands are seen well."""

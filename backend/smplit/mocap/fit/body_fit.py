@@ -411,8 +411,8 @@ class BodyFitter:
         step = (targets.times[1:] - targets.times[:-1]).clamp(min=1e-3)[:, None, None]
         both = torch.minimum(contacts[1:], contacts[:-1])
         speed = (((soles[1:] - soles[:-1]) / step) ** 2).sum(-1)
-        total = (both * speed).sum() / s.contact_speed**2
-        # Robust: somebody may stand on a box.
+        # Robust: a contact may be none, and somebody may stand on a box.
+        total = (both * energy.robust(speed / s.contact_speed**2, s.contact_escape / s.contact_speed)).sum()
         height = (soles @ torch.as_tensor(ground.up, dtype=torch.float32) - ground.floor) / s.contact_height
         return total + (contacts * energy.robust(height**2, s.contact_outlier)).sum()
 

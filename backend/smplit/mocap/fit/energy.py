@@ -36,7 +36,8 @@ class Sigmas:
     pose: float = 2.0  # scales the per-joint rest deviations
     pose_prior: float = 1.0  # an ordinary pose costs 1 / this^2
     shape: float = 1.0  # betas are in standard deviations already
-    contact_speed: float = 0.05  # m/s of a planted foot point
+    contact_speed: float = 0.04  # m/s of a planted foot point
+    contact_escape: float = 1.5  # m/s, a walk's pace, beyond which the foot was not planted after all
     contact_height: float = 0.01  # m of a planted sole point above the floor
     contact_outlier: float = 8.0  # sigmas beyond which the foot stands on something else
     balance: float = 0.06  # m, horizontal distance of the mean centre of mass from the feet

@@ -35,6 +35,7 @@ class PersonTrack:
     times: np.ndarray  # (T,) s
     camera: CameraMotion  # of the person's frames
     legs: np.ndarray  # (T,) 0..1 trust in the legs
+    contacts: np.ndarray | None = None  # (T,4) 0..1 as the pictures tell them, once `fit` was told of them itself
 
     @property
     def adrift(self) -> bool:
@@ -154,8 +155,7 @@ def place_people(body: BodyModel, people: list[PersonTrack], up: np.ndarray, in_
     for person in people:
         turn = to_world[None] @ np.transpose(person.camera.rotation, (0, 2, 1))
         rotations, joints, soles = body_in_axes(body, person, to_world)
-        feet_contacts = contact.foot_contacts(soles, np.array([0.0, 0.0, 1.0]), person.times, person.adrift, _centre(person, to_world))
-        parts.append([person, turn, rotations, joints, soles, feet_contacts * person.legs[:, None] * person.legs_seen])
+        parts.append([person, turn, rotations, joints, soles, _contacts(person, soles, to_world)])
     if people[0].adrift:
         _travel(parts, body)
     common = _floor(parts)
@@ -185,6 +185,14 @@ def place_people(body: BodyModel, people: list[PersonTrack], up: np.ndarray, in_
             camera_t = np.broadcast_to(np.median(camera_t, axis=0), camera_t.shape).copy()
         placed.append(PlacedPerson(_local(rotations), root, feet_contacts, camera_R, camera_t))
     return placed
+
+
+def _contacts(person: PersonTrack, soles: np.ndarray, to_world: np.ndarray) -> np.ndarray:
+    """(T,4) 0..1. A fit that was told which feet stand has held them: asked again, it would prove whatever it was told."""
+    if person.contacts is not None:
+        return person.contacts
+    found = contact.foot_contacts(soles, np.array([0.0, 0.0, 1.0]), person.times, person.adrift, _centre(person, to_world))
+    return found * person.legs[:, None] * person.legs_seen
 
 
 def _local(rotations: np.ndarray) -> np.ndarray:
