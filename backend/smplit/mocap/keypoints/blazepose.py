@@ -76,13 +76,15 @@ def _decode(raw: np.ndarray, presence: float, heatmap: np.ndarray, world: np.nda
 def _refine(points: np.ndarray, heatmap: np.ndarray, reach: int = 3) -> np.ndarray:
     """Moves (39,2) points (0..1) to the centre of mass of their heat map around them, where it is sure."""
     size = heatmap.shape[0]
+    refined = points.copy()
     cells = np.floor(points * size).astype(int)
-    near = cells[..., None] + np.arange(-reach, reach + 1)  # (39,2,7): columns and rows around each point
-    there = (near >= 0) & (near < size)
-    columns, rows = np.moveaxis(np.clip(near, 0, size - 1), 1, 0)
-    weights = sigmoid(heatmap[rows[:, :, None], columns[:, None], np.arange(len(points))[:, None, None]])
-    weights *= there[:, 1, :, None] & there[:, 0, None]
-    sure = (weights.max((1, 2)) >= 0.5) & ((cells >= 0) & (cells < size)).all(1)
-    middle = np.stack([(weights.sum(1) * columns).sum(1), (weights.sum(2) * rows).sum(1)], 1)
-    middle = middle / np.maximum(weights.sum((1, 2)), 1e-9)[:, None] / size
-    return np.where(sure[:, None], middle, points).astype(points.dtype)
+    for k, (column, row) in enumerate(cells):
+        if not (0 <= column < size and 0 <= row < size):
+            continue
+        x0, x1, y0, y1 = max(0, column - reach), min(size, column + reach + 1), max(0, row - reach), min(size, row + reach + 1)
+        weights = sigmoid(heatmap[y0:y1, x0:x1, k])
+        if weights.max() >= 0.5:
+            total = weights.sum()
+            refined[k, 0] = (weights.sum(0) * np.arange(x0, x1)).sum() / total / size
+            refined[k, 1] = (weights.sum(1) * np.arange(y0, y1)).sum() / total / size
+    return refined
