@@ -118,14 +118,11 @@ class BodyModel:
     def _smplx(self):  # the smplx package's own module, made once
         import smplx
 
-        _read(self.path, (_CORRECTIVES,))  # smplx would unpickle it
+        _read(self.path, (_CORRECTIVES,))
         with tempfile.TemporaryDirectory() as folder:
             # smplx insists on the file's name and opens it itself.
             target = Path(folder) / "SMPLX_NEUTRAL.npz"
-            try:
-                target.symlink_to(self.path)
-            except OSError:  # Windows without the privilege
-                target.write_bytes(self.path.read_bytes())
+            _offer(self.path, target)
             return smplx.create(
                 str(target), model_type="smplx", ext="npz", gender="neutral", use_pca=False, flat_hand_mean=True,
                 num_betas=10, num_expression_coeffs=len(self.expression_names), batch_size=1,
@@ -163,6 +160,36 @@ class BodyModel:
     ) -> np.ndarray:
         """(T,V,3) m float32; see `vertex_chunks`."""
         return np.concatenate([piece for _, piece in self.vertex_chunks(poses, trans, betas, expression)])
+
+
+def _offer(path: Path, target: Path) -> None:
+    """Puts a body model file at `target` for a reader that unpickles whatever it finds: without the Python objects that the
+    published file has beside its numbers, and whose code would run.
+
+    Raises:
+        BadInput: unreadable.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            numbers = [entry for entry in archive.infolist() if not _holds_objects(archive, entry)]
+            if len(numbers) < len(archive.infolist()):
+                with zipfile.ZipFile(target, "w") as safe:
+                    for entry in numbers:
+                        safe.writestr(entry.filename, archive.read(entry))
+                return
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise BadInput(f"'{path}' cannot be read as a body model ({error}).", "Add the file again with 'smplit models add'.") from error
+    try:
+        target.symlink_to(path)
+    except OSError:  # Windows without the privilege
+        target.write_bytes(path.read_bytes())
+
+
+def _holds_objects(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    with archive.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        return header(stream)[2].hasobject
 
 
 def _read(path: Path, names: tuple[str, ...]) -> tuple[dict[str, np.ndarray], list[str]]:
