@@ -34,9 +34,9 @@ def body():
     return BodyModel.load(BODY)
 
 
-@pytest.fixture(scope="module")
-def truth(body):
-    """Somebody steps and swings the arms, 4 m ahead of the camera: joints (T,22,3) and landmarks (T,33,3) m, camera axes."""
+def performance(raised=None):
+    """Somebody steps and swings the arms, 4 m ahead of the camera: joints (T,22,3) and landmarks (T,33,3) m, camera axes.
+    `raised` (T,) rad is added to the left arm's height."""
     times = np.arange(FRAMES) / FPS
     swing = np.sin(2 * np.pi * times)
     poses = np.zeros((FRAMES, 165), np.float32).reshape(FRAMES, 55, 3)
@@ -47,6 +47,8 @@ def truth(body):
         poses[:, J[f"{side}_shoulder"], 2] = -sign * 1.1
         poses[:, J[f"{side}_shoulder"], 1] = -sign * 0.4 * swing
         poses[:, J[f"{side}_elbow"], 1] = -sign * 0.7
+    if raised is not None:
+        poses[:, J["left_shoulder"], 2] += raised
     trans = np.stack([0.3 * swing, 0.1 * np.cos(4 * np.pi * times), 4.0 + 0 * times], -1).astype(np.float32)
     model = smplx.SMPLX(BODY, use_pca=False, flat_hand_mean=True, batch_size=FRAMES, num_betas=10, num_expression_coeffs=10)
     flat = torch.as_tensor(poses.reshape(FRAMES, -1))
@@ -58,6 +60,11 @@ def truth(body):
     for name, point in FROM_SURFACE.items():
         marks[:, BLAZEPOSE_NAMES.index(name)] = vertices[:, SURFACE_POINTS[point][0]]
     return times, joints, marks
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return performance()
 
 
 def landmarks(marks, noise, seed=0):
@@ -113,6 +120,25 @@ def test_a_half_second_without_the_person_is_bridged_without_a_jump(body, truth)
     true_step = np.linalg.norm(np.diff(joints, axis=0), axis=-1)
     assert step.max() < 1.5 * true_step.max()
     assert np.linalg.norm(from_pelvis(fitted_joints(body, fit))[:20] - from_pelvis(joints)[:20], axis=-1).mean() < 0.05
+
+
+def test_an_arm_thrown_up_and_down_is_where_the_pictures_show_it(body):
+    times, joints, marks = performance(raised=1.2 * np.exp(-(((np.arange(FRAMES) / FPS - 1.0) / 0.12) ** 2)))
+    speed = np.linalg.norm(np.diff(joints[:, J["left_wrist"]], axis=0), axis=-1).max() * FPS
+    assert 3.5 < speed < 4.5  # m/s, a quick wave
+    fit = BodyFitter(landmarks(marks, 0.03), camera(), times, body).fit_view()
+    found, true = fitted_joints(body, fit)[:, J["left_wrist"]] + fit.trans, joints[:, J["left_wrist"]]
+    off = 4.0 * np.linalg.norm(found[:, :2] / found[:, 2:] - true[:, :2] / true[:, 2:], axis=-1)
+    assert off.max() < 0.05  # m, across the line of sight
+
+
+def test_a_wrist_misplaced_in_a_single_frame_moves_nothing(body, truth):
+    times, _, marks = truth
+    seen = landmarks(marks, 0.03)
+    calm = fitted_joints(body, BodyFitter(seen, camera(), times, body).fit_view())
+    seen.body[30, BLAZEPOSE_NAMES.index("left_wrist")] += [90.0, 0.0]  # px, 40 cm
+    shaken = fitted_joints(body, BodyFitter(seen, camera(), times, body).fit_view())
+    assert np.linalg.norm(calm - shaken, axis=-1).max() < 0.03
 
 
 def test_legs_that_no_frame_shows_hang_still_at_rest(body, truth):

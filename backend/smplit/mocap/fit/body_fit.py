@@ -395,7 +395,8 @@ class BodyFitter:
         # Smoothness belongs to the world: undo the camera's own turning.
         place = turned(targets.to_first, trans[:, None])[:, 0] + targets.centre
         relative = turned(targets.to_first, joints - joints[:, :1])
-        total = total + (energy.second_difference(relative, targets.times) ** 2).sum() / s.acceleration**2
+        thrown = (energy.second_difference(relative, targets.times) ** 2).sum(-1) / s.acceleration**2
+        total = total + energy.heavy_tailed(thrown, s.acceleration_tail).sum()
         total = total + (energy.second_difference(place, targets.times) ** 2).sum() / s.root_acceleration**2
         root = turned(targets.to_first, local[:, 0].transpose(1, 2))  # its three axes
         for turns in (root, local[:, 1:]):

@@ -30,6 +30,7 @@ class Sigmas:
     lifted: float = 0.8  # rad, joints against the lifter's; limbs' directions say the same more sharply, this adds their twist
     lean: float = 0.3  # rad, one turn of all the detector's 3D against the camera: it takes pitched cameras for level ones
     acceleration: float = 10.0  # m/s2 of joints
+    acceleration_tail: float = 3.0  # sigmas beyond which a joint is thrown: in kicks and waves it reaches ten
     root_acceleration: float = 15.0  # m/s2 of the root along the viewing ray
     turning: float = 40.0  # rad/s2 of local rotations
     hinge: float = 0.06  # sideways part of a forearm's or shin's unit direction
@@ -76,6 +77,11 @@ def robust(squared: Tensor, outlier: float) -> Tensor:
     """Geman-McClure: quadratic near zero, flat at outlier^2 (squared residuals in sigmas)."""
     limit = outlier * outlier
     return limit * squared / (limit + squared)
+
+
+def heavy_tailed(squared: Tensor, core: float) -> Tensor:
+    """Cauchy: quadratic near zero, a logarithm beyond `core` (squared residuals in sigmas). What is rare still happens."""
+    return core * core * torch.log1p(squared / (core * core))
 
 
 def reprojection(points: Tensor, pixels: Tensor, weights: Tensor, K: Tensor, sigmas: Sigmas) -> Tensor:
