@@ -14,15 +14,6 @@ from smplit.mocap.face.surface import LANDMARK_POINTS
 
 
 @pytest.fixture(scope="module")
-def world():
-    one = pytest.MonkeyPatch()
-    world = FaceWorld()
-    one.setattr(landmark_fit, "kept_surface", lambda body: world.surface)  # made once, and not in the user's cache
-    yield world
-    one.undo()
-
-
-@pytest.fixture(scope="module")
 def fitted(world):
     return fit_face(world.seen(), K, world.body, TIMES)
 

@@ -9,20 +9,10 @@ from face_world import DISTANCE, FRAMES, TIMES, FaceWorld, K, pulse
 from scipy.spatial.transform import Rotation
 
 from smplit.mocap.extremity_estimators import load_face_estimator
-from smplit.mocap.face import landmark_fit
 from smplit.mocap.face.landmark_fit import fit_face
 from smplit.mocap.keypoints.face_actions import ACTIONS
 from smplit.mocap.observations import CameraMotion
 from smplit.mocap.sources import SOURCES
-
-
-@pytest.fixture(scope="module")
-def world():
-    one = pytest.MonkeyPatch()
-    world = FaceWorld()
-    one.setattr(landmark_fit, "kept_surface", lambda body: world.surface)  # made once, and not in the user's cache
-    yield world
-    one.undo()
 
 
 @pytest.fixture(scope="module")
