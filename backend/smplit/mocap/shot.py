@@ -32,6 +32,7 @@ from smplit.progress import Reporter
 
 _LEG_LANDMARKS = [23, 24, 25, 26, 27, 28]  # BlazePose hips, knees, ankles
 _PUBLISHED_FIT = "smplifyx"
+_CROWD = 0.5  # s
 
 
 @dataclass
@@ -124,7 +125,8 @@ class ShotCapture:
         estimate = self._bodies[person.source]
         lifted = None if estimate is None else estimate(person.landmarks, person.camera, person.times, person.looked)
         person.fitter = BodyFitter(
-            person.landmarks, person.camera, person.times, self._body, wrists, head, check=check, lifted=lifted, prior=self._prior
+            person.landmarks, person.camera, person.times, self._body, wrists, head, check=check, lifted=lifted, prior=self._prior,
+            alone=_alone(person.landmarks, everybody, person.times),
         )
         person.fit = person.fitter.fit_view() if self._options.fit else person.fitter.first_guess()
 
@@ -185,3 +187,16 @@ class ShotCapture:
             motion.joint_confidence, person.times, person.source, person.legs_seen, person.hand_sources, person.face_sources
         ))
         return motion
+
+
+def _alone(person: PersonLandmarks, everybody: Sequence[PersonLandmarks], times: np.ndarray) -> np.ndarray:
+    """(N,) bool: for `_CROWD` around a frame, (N,) s, no other box meets this person's."""
+    met = np.zeros(len(person), bool)
+    for other in everybody:
+        first, last = max(person.first, other.first), min(person.first + len(person), other.first + len(other))
+        if other.person == person.person or first >= last:
+            continue
+        own, theirs = person.boxes[first - person.first : last - person.first], other.boxes[first - other.first : last - other.first]
+        met[first - person.first : last - person.first] |= ((own[:, :2] < theirs[:, 2:]) & (theirs[:, :2] < own[:, 2:])).all(1)
+    before = np.searchsorted(times[met], times - _CROWD)
+    return before == np.searchsorted(times[met], times + _CROWD, side="right")

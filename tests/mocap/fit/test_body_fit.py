@@ -34,9 +34,9 @@ def body():
     return BodyModel.load(BODY)
 
 
-def performance(raised=None):
+def performance(raised=0.0, kicked=0.0):
     """Somebody steps and swings the arms, 4 m ahead of the camera: joints (T,22,3) and landmarks (T,33,3) m, camera axes.
-    `raised` (T,) rad is added to the left arm's height."""
+    `raised` (T,) rad is added to the left arm's height, `kicked` to the left leg's, outwards."""
     times = np.arange(FRAMES) / FPS
     swing = np.sin(2 * np.pi * times)
     poses = np.zeros((FRAMES, 165), np.float32).reshape(FRAMES, 55, 3)
@@ -47,8 +47,8 @@ def performance(raised=None):
         poses[:, J[f"{side}_shoulder"], 2] = -sign * 1.1
         poses[:, J[f"{side}_shoulder"], 1] = -sign * 0.4 * swing
         poses[:, J[f"{side}_elbow"], 1] = -sign * 0.7
-    if raised is not None:
-        poses[:, J["left_shoulder"], 2] += raised
+    poses[:, J["left_shoulder"], 2] += raised
+    poses[:, J["left_hip"], 2] += kicked
     trans = np.stack([0.3 * swing, 0.1 * np.cos(4 * np.pi * times), 4.0 + 0 * times], -1).astype(np.float32)
     model = smplx.SMPLX(BODY, use_pca=False, flat_hand_mean=True, batch_size=FRAMES, num_betas=10, num_expression_coeffs=10)
     flat = torch.as_tensor(poses.reshape(FRAMES, -1))
@@ -127,9 +127,31 @@ def test_an_arm_thrown_up_and_down_is_where_the_pictures_show_it(body):
     speed = np.linalg.norm(np.diff(joints[:, J["left_wrist"]], axis=0), axis=-1).max() * FPS
     assert 3.5 < speed < 4.5  # m/s, a quick wave
     fit = BodyFitter(landmarks(marks, 0.03), camera(), times, body).fit_view()
-    found, true = fitted_joints(body, fit)[:, J["left_wrist"]] + fit.trans, joints[:, J["left_wrist"]]
-    off = 4.0 * np.linalg.norm(found[:, :2] / found[:, 2:] - true[:, :2] / true[:, 2:], axis=-1)
-    assert off.max() < 0.05  # m, across the line of sight
+    assert off_in_the_picture(body, fit, joints, "left_wrist").max() < 0.05  # m
+
+
+def off_in_the_picture(body, fit, joints, name):
+    """(T,) m across the line of sight."""
+    found, true = fitted_joints(body, fit)[:, J[name]] + fit.trans, joints[:, J[name]]
+    return 4.0 * np.linalg.norm(found[:, :2] / found[:, 2:] - true[:, :2] / true[:, 2:], axis=-1)
+
+
+def test_a_kick_is_where_the_pictures_show_it(body):
+    times, joints, marks = performance(kicked=1.5 * np.exp(-(((np.arange(FRAMES) / FPS - 1.0) / 0.1) ** 2)))
+    speed = np.linalg.norm(np.diff(joints[:, J["left_ankle"]], axis=0), axis=-1).max() * FPS
+    assert 10.0 < speed < 11.0  # m/s
+    fit = BodyFitter(landmarks(marks, 0.03), camera(), times, body).fit_view()
+    assert off_in_the_picture(body, fit, joints, "left_ankle").max() < 0.06  # m
+
+
+def test_a_leg_of_somebody_near_by_is_not_kicked_after(body):
+    """The landmarks of a standing leg fly off, smoothly, for a third of a second: with another person there, that is theirs."""
+    times, joints, marks = performance()
+    seen, flown = landmarks(marks, 0.03), performance(kicked=1.5 * np.exp(-(((np.arange(FRAMES) / FPS - 1.0) / 0.1) ** 2)))[2]
+    leg = [i for i, name in enumerate(BLAZEPOSE_NAMES) if name in ("left_knee", "left_ankle", "left_heel", "left_foot_index")]
+    seen.body[:, leg] = flown[:, leg, :2] / flown[:, leg, 2:] * 900 + [480, 270]
+    fit = BodyFitter(seen, camera(), times, body, alone=np.abs(times - 1.0) > 0.6).fit_view()
+    assert off_in_the_picture(body, fit, joints, "left_ankle").max() < 0.15  # m; the landmarks go a metre
 
 
 def test_a_wrist_misplaced_in_a_single_frame_moves_nothing(body, truth):

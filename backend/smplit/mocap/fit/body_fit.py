@@ -18,7 +18,7 @@ from torch import Tensor
 from smplit.body.kinematics import joint_transforms
 from smplit.body.model import BodyModel
 from smplit.body.rotations import matrix_from_6d, matrix_from_rotvec, sixd_from_matrix
-from smplit.mocap.fit import energy
+from smplit.mocap.fit import energy, kicks
 from smplit.mocap.fit.adam import OneCycleAdam
 from smplit.mocap.fit.curves import despike, fill_gaps, median_step, smoothed, smoother
 from smplit.mocap.fit.energy import LIMBS, Sigmas
@@ -95,6 +95,7 @@ class _Targets:
     head_weights: Tensor | None
     head_alone: Tensor
     turns: Tensor | None
+    alone: Tensor
 
     def frames_last(self) -> _Targets:
         """The same, in memory as `pose_chain` wants it."""
@@ -142,6 +143,7 @@ class BodyFitter:
         check: Callable[[int, int], None] = lambda done, total: None,
         lifted: LiftedBody | None = None,
         prior: PosePrior | VPoserPrior | None = None,
+        alone: np.ndarray | None = None,
     ):
         """
         Args:
@@ -153,6 +155,7 @@ class BodyFitter:
             check: called with (iterations done, total); may raise `Cancelled`.
             lifted: the lifter's motion of the same frames; without it the detector's own 3D says how limbs point.
             prior: which poses people take; the user's own if there is one, else ours.
+            alone: (N,) bool, frames in which nobody else is near, whose limbs might be taken for this person's; None: all.
         """
         self.lifted = lifted
         self.body, self.camera, self.landmarks, self.check = body, camera, landmarks, check
@@ -168,6 +171,7 @@ class BodyFitter:
         self.widths = energy.rest_widths(self.sigmas, self.legs_seen)
         self.times = torch.as_tensor(np.asarray(times - times[0], np.float32))
         self.wrists, self.head = wrists, head
+        self.alone = torch.ones(len(times), dtype=torch.bool) if alone is None else torch.as_tensor(alone)
         # Of a close-up the detector invents shoulders at the picture's rim, and puts ears and eyes too low: there the
         # face's mesh says where the head is.
         self.head_alone = torch.zeros(len(times))
@@ -217,7 +221,7 @@ class BodyFitter:
             self.pixels[:, used], weights, self.trust[:, _LEG_LANDMARKS].sqrt().mean(1), directions, direction_weights,
             self.times, self.to_first, self.centre, self.K,
             as_tensor(wrists), as_tensor(wrist_weights), as_tensor(heads), as_tensor(head_places), as_tensor(head_weights),
-            self.head_alone, None if self.lifted is None else as_tensor(self._lifted_turns()),
+            self.head_alone, None if self.lifted is None else as_tensor(self._lifted_turns()), self.alone,
         )
 
     def _lifted_turns(self) -> np.ndarray:
@@ -348,6 +352,7 @@ class BodyFitter:
         rest = self.body.rest_joints(self.betas)[:22]
         smooth = None if fit_shape else smoother(_PRECONDITION / max(median_step(targets.times), 1e-3), len(trans))
         directions = targets.directions
+        missed, outlier_limits = None, self.sigmas.pixel_outlier
         for step in range(steps):
             if fit_shape:
                 points = body_points(self.body, betas)
@@ -356,7 +361,12 @@ class BodyFitter:
             local = matrices_of(smoothed(sixd, smooth))
             if step % _PRIOR_EVERY == 0:
                 prior = self.prior.choose(local)
-            loss = self._energy(local, smoothed(trans, smooth), rest, points, targets, ground)
+            place = smoothed(trans, smooth)
+            if not fit_shape and step >= kicks.LOOK * steps:
+                if missed is None:
+                    missed = self._missed(local.detach(), place.detach(), rest, points, targets)
+                outlier_limits = kicks.limits(missed, step / steps, self.sigmas.pixel_outlier)
+            loss = self._energy(local, place, rest, points, targets, ground, outlier_limits)
             loss = loss + prior.distance(local) / self.sigmas.pose_prior**2
             if fit_shape:
                 # Frames repeat the same evidence about one shape: the prior counts as many of them.
@@ -368,13 +378,24 @@ class BodyFitter:
             self.betas, self.lean = betas.detach(), lean.detach()
         return smoothed(sixd.detach(), smooth).contiguous(), smoothed(trans.detach(), smooth).contiguous()
 
+    def _missed(self, local: Tensor, trans: Tensor, rest: Tensor, points: BodyPoints, targets: _Targets) -> Tensor:
+        """(T,K) sigmas, see `kicks.misses`."""
+        marks = points.positions(*pose_chain(local, rest)) + trans[:, None]
+        names = [BLAZEPOSE_NAMES[i] for i in points.landmarks]
+        other = [names.index(_other_side(name)) for name in names]
+        off = lambda these: energy.picture_offsets(these, targets.pixels, targets.K).norm(dim=-1) / self.sigmas.pixel
+        places = targets.pixels * energy.metres_per_pixel(marks, targets.K)
+        places = places - places[:, [names.index("left_hip"), names.index("right_hip")]].mean(1, keepdim=True)
+        return kicks.misses(off(marks), off(marks[:, other]), places, targets.weights, targets.times, targets.alone, names)
+
     def _energy(
-        self, local: Tensor, trans: Tensor, rest: Tensor, points: BodyPoints, targets: _Targets, ground: Ground | None
+        self, local: Tensor, trans: Tensor, rest: Tensor, points: BodyPoints, targets: _Targets, ground: Ground | None,
+        outlier_limits: float | Tensor,
     ) -> Tensor:
         s = self.sigmas
         rotations, joints = pose_chain(local, rest)
         marks = points.positions(rotations, joints)
-        total = energy.reprojection(marks + trans[:, None], targets.pixels, targets.weights, targets.K, s)
+        total = energy.reprojection(marks + trans[:, None], targets.pixels, targets.weights, targets.K, s, outlier_limits)
         ends = points.positions(rotations, joints, in_depth=True) if targets.turns is None else marks
         outlier = _DIRECTION_OUTLIER if targets.turns is None else _LIFTED_OUTLIER
         total = total + energy.bone_directions(ends, self.pairs, targets.directions, targets.direction_weights, s, outlier)
@@ -416,6 +437,11 @@ class BodyFitter:
         total = (both * energy.robust(speed / s.contact_speed**2, s.contact_escape / s.contact_speed)).sum()
         height = (soles @ torch.as_tensor(ground.up, dtype=torch.float32) - ground.floor) / s.contact_height
         return total + (contacts * energy.robust(height**2, s.contact_outlier)).sum()
+
+
+def _other_side(name: str) -> str:
+    side, _, rest = name.partition("_")
+    return {"left": "right_", "right": "left_"}.get(side, name) + rest
 
 
 def _select(targets: _Targets, index: Tensor) -> _Targets:

@@ -73,7 +73,7 @@ LIMBS = (
 )
 
 
-def robust(squared: Tensor, outlier: float) -> Tensor:
+def robust(squared: Tensor, outlier: float | Tensor) -> Tensor:
     """Geman-McClure: quadratic near zero, flat at outlier^2 (squared residuals in sigmas)."""
     limit = outlier * outlier
     return limit * squared / (limit + squared)
@@ -84,17 +84,23 @@ def heavy_tailed(squared: Tensor, core: float) -> Tensor:
     return core * core * torch.log1p(squared / (core * core))
 
 
-def reprojection(points: Tensor, pixels: Tensor, weights: Tensor, K: Tensor, sigmas: Sigmas) -> Tensor:
-    """(T,K,3) m camera frame against (T,K,2) px, weights (T,K): sum over all landmarks.
-
-    The residual is measured in metres at the person's depth, so that a near person does not
-    outweigh the temporal terms; the depth used for that carries no gradient.
-    """
+def picture_offsets(points: Tensor, pixels: Tensor, K: Tensor) -> Tensor:
+    """(T,K,3) m camera frame against (T,K,2) px -> (T,K,2) m at the person's depth, so that a near person does not outweigh the
+    temporal terms; the depth used for that carries no gradient."""
     depth = points[..., 2:].clamp(min=0.1)
     u = points[..., :2] / depth * torch.stack([K[0, 0], K[1, 1]]) + torch.stack([K[0, 2], K[1, 2]])
-    metres = (u - pixels) * (depth.detach().median(1, keepdim=True).values / K[0, 0])
-    squared = (metres * metres).sum(-1) / sigmas.pixel**2
-    return (weights * robust(squared, sigmas.pixel_outlier)).sum()
+    return (u - pixels) * metres_per_pixel(points, K)
+
+
+def metres_per_pixel(points: Tensor, K: Tensor) -> Tensor:
+    """(T,1,1) at the depth of a person's points (T,K,3) m."""
+    return points[..., 2:].detach().clamp(min=0.1).median(1, keepdim=True).values / K[0, 0]
+
+
+def reprojection(points: Tensor, pixels: Tensor, weights: Tensor, K: Tensor, sigmas: Sigmas, outlier: float | Tensor) -> Tensor:
+    """(T,K,3) m camera frame against (T,K,2) px, weights and `outlier` limits in sigmas (T,K): sum over all landmarks."""
+    squared = picture_offsets(points, pixels, K).square().sum(-1) / sigmas.pixel**2
+    return (weights * robust(squared, outlier)).sum()
 
 
 def bone_directions(points: Tensor, pairs: Tensor, directions: Tensor, weights: Tensor, sigmas: Sigmas, outlier: float = 4.0) -> Tensor:
