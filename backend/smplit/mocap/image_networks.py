@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from smplit.mocap.estimators import Estimators
-from smplit.mocap.fit.body_fit import legs_are_seen
+from smplit.mocap.fit.landmark_trust import legs_are_seen
 from smplit.mocap.image_pass import ImageNetwork
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
 

@@ -14,8 +14,9 @@ from smplit.mocap.body_estimators import load_body_estimator
 from smplit.mocap.estimators import Estimators
 from smplit.mocap.extremity_estimators import load_face_estimator, load_hand_estimator
 from smplit.mocap.face.landmark_fit import FaceFit
-from smplit.mocap.fit.body_fit import BodyFit, BodyFitter, landmark_trust, legs_are_seen
+from smplit.mocap.fit.body_fit import BodyFit, BodyFitter
 from smplit.mocap.fit.hand_refine import refine_hands
+from smplit.mocap.fit.landmark_trust import landmark_trust, legs_are_seen
 from smplit.mocap.fit.pose_prior import load_pose_prior
 from smplit.mocap.hands.landmark_fit import HandFit
 from smplit.mocap.image_pass import Looked

@@ -23,9 +23,11 @@ from smplit.mocap.fit.adam import OneCycleAdam
 from smplit.mocap.fit.curves import despike, fill_gaps, median_step, smoothed, smoother
 from smplit.mocap.fit.energy import LIMBS, Sigmas
 from smplit.mocap.fit.initial import initial_rotations, initial_translation, towards_person
+from smplit.mocap.fit.landmark_trust import BELOW_THE_HIPS, landmark_trust
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES, BodyPoints, body_points, sole_points
 from smplit.mocap.fit.pose_chain import frames_last, matrices_of, pose_chain, turned
 from smplit.mocap.fit.pose_prior import PosePrior, load_pose_prior
+from smplit.mocap.fit.targets import Targets
 from smplit.mocap.fit.vposer import VPoserPrior
 from smplit.mocap.lifter.estimate import LiftedBody
 from smplit.mocap.observations import CameraMotion, PersonLandmarks
@@ -43,7 +45,6 @@ _RATE = {"rotations": 0.03, "trans": 0.03, "betas": 0.05, "lean": 0.02}
 _PRECONDITION = 0.05  # s
 _GUESS_CUTOFF = 4.0  # Hz, of the first guess when nothing is fitted
 _LEG_LANDMARKS = [23, 24, 25, 26, 27, 28]  # BlazePose hips, knees, ankles
-_BELOW_THE_HIPS, _LEGS_GUESSED = slice(25, 33), 0.1  # BlazePose knees to toes, and the mean trust below which all are guesses
 _FACE, _HIPS = list(range(11)), [23, 24]  # of BlazePose
 # Sigmas (of `Sigmas.bone`) beyond which a direction counts as wrong. The detector's own 3D mirrors a limb now and then; the lifter
 # hardly ever does, and must not be given up for landmarks that lie a little off.
@@ -73,59 +74,6 @@ class BodyFit:
     trans: np.ndarray
     betas: np.ndarray
     confidence: np.ndarray = field(default_factory=lambda: np.zeros(0))  # (T,22) 0..1
-
-
-@dataclass
-class _Targets:
-    """Everything the energies compare with, as tensors over all frames."""
-
-    pixels: Tensor
-    weights: Tensor
-    legs: Tensor
-    directions: Tensor
-    direction_weights: Tensor
-    times: Tensor
-    to_first: Tensor
-    centre: Tensor
-    K: Tensor
-    wrists: Tensor | None
-    wrist_weights: Tensor | None
-    heads: Tensor | None
-    head_places: Tensor | None
-    head_weights: Tensor | None
-    head_alone: Tensor
-    turns: Tensor | None
-    alone: Tensor
-
-    def frames_last(self) -> _Targets:
-        """The same, in memory as `pose_chain` wants it."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        per_frame = {name: frames_last(v) for name, v in values.items() if isinstance(v, Tensor) and len(v) == len(self.times) and name != "K"}
-        return replace(self, **per_frame)
-
-    def window(self, frames: slice) -> _Targets:
-        def cut(value):
-            return value[frames] if isinstance(value, Tensor) and value.shape[:1] == self.times.shape else value
-
-        values = {name: cut(getattr(self, name)) for name in self.__dataclass_fields__}
-        values["K"] = self.K
-        return _Targets(**values)
-
-
-def landmark_trust(landmarks: PersonLandmarks, K: np.ndarray) -> np.ndarray:
-    """(N,33) 0..1: squared confidence; a landmark outside the picture is the detector's guess and counts little."""
-    size = 2.0 * K[:2, 2]
-    outside = np.maximum(np.maximum(-landmarks.body, landmarks.body - size), 0.0).max(-1) / size.min()
-    guessed = np.where(outside > 0.0, 0.15 * np.exp(-outside / 0.1), 1.0)
-    trust = np.clip(landmarks.body_confidence * landmarks.seen[:, None], 0.0, 1.0) ** 2 * guessed
-    if trust[:, _BELOW_THE_HIPS].mean() < _LEGS_GUESSED:
-        trust[:, _BELOW_THE_HIPS] = 0.0  # a half-body shot: its legs stay at rest
-    return trust
-
-
-def legs_are_seen(landmarks: PersonLandmarks, K: np.ndarray) -> bool:
-    """False of a half-body shot: no frame shows what is below the hips."""
-    return bool((landmark_trust(landmarks, K)[:, _BELOW_THE_HIPS] > 0.0).any())
 
 
 class BodyFitter:
@@ -167,7 +115,7 @@ class BodyFitter:
         self.turned = torch.as_tensor(np.einsum("tij,tkj->tki", towards_person(boxes, camera.K), world), dtype=torch.float32)
         self.pixels = torch.as_tensor(fill_gaps(landmarks.body.astype(np.float32), seen))
         self.trust = torch.as_tensor(landmark_trust(landmarks, camera.K).astype(np.float32))
-        self.legs_seen = bool((self.trust[:, _BELOW_THE_HIPS] > 0.0).any())
+        self.legs_seen = bool((self.trust[:, BELOW_THE_HIPS] > 0.0).any())
         self.widths = energy.rest_widths(self.sigmas, self.legs_seen)
         self.times = torch.as_tensor(np.asarray(times - times[0], np.float32))
         self.wrists, self.head = wrists, head
@@ -203,7 +151,7 @@ class BodyFitter:
             starts.append(starts[-1] + WINDOW - OVERLAP)
         return [slice(s, min(s + WINDOW, frames)) for s in starts]
 
-    def _targets(self) -> _Targets:
+    def _targets(self) -> Targets:
         names = [BLAZEPOSE_NAMES[i] for i in self.points.landmarks]
         self.pairs = torch.tensor([[names.index(a), names.index(b)] for a, b in LIMBS])
         used = self.points.landmarks
@@ -217,7 +165,7 @@ class BodyFitter:
         as_tensor = lambda array: None if array is None else torch.as_tensor(np.asarray(array, np.float32))
         wrists, wrist_weights = self.wrists or (None, None)
         heads, head_places, head_weights = self.head or (None, None, None)
-        return _Targets(
+        return Targets(
             self.pixels[:, used], weights, self.trust[:, _LEG_LANDMARKS].sqrt().mean(1), directions, direction_weights,
             self.times, self.to_first, self.centre, self.K,
             as_tensor(wrists), as_tensor(wrist_weights), as_tensor(heads), as_tensor(head_places), as_tensor(head_weights),
@@ -262,7 +210,7 @@ class BodyFitter:
         targets = self._targets()
         rotations, trans = self._closed_form(targets)
         chosen = self._shape_frames(targets)
-        part = _select(targets, chosen)
+        part = targets.of(chosen)
         part.times = torch.arange(len(chosen)) * 1e3  # so far apart that no smoothness acts between them
         self._optimise(sixd_from_matrix(rotations[chosen]), trans[chosen], part, "shape", fit_shape=True)
         self._turn_evidence(matrix_from_rotvec(self.lean).expand(len(self.times), 3, 3))
@@ -271,7 +219,7 @@ class BodyFitter:
         rotations, trans = self._closed_form(targets)
         return self._fit_windows(sixd_from_matrix(rotations), trans, targets, "view", None)
 
-    def _closed_form(self, targets: _Targets) -> tuple[Tensor, Tensor]:
+    def _closed_form(self, targets: Targets) -> tuple[Tensor, Tensor]:
         """Local rotations (T,22,3,3) and translation (T,3) m of the present shape, frame by frame."""
         rest = self.body.rest_joints(self.betas)
         local = initial_rotations(self.turned, rest) if self.lifted is None else targets.turns.clone()
@@ -303,17 +251,17 @@ class BodyFitter:
         sixd = sixd_from_matrix(torch.as_tensor(start.rotations, dtype=torch.float32))
         return self._fit_windows(sixd, torch.as_tensor(start.trans, dtype=torch.float32), self._targets(), "world", ground)
 
-    def _shape_frames(self, targets: _Targets) -> Tensor:
+    def _shape_frames(self, targets: Targets) -> Tensor:
         quality = targets.weights.sum(1)
         count = min(_SHAPE_FRAMES, len(quality))
         bins = torch.linspace(0, len(quality), count + 1).long()
         return torch.stack([b0 + quality[b0:b1].argmax() for b0, b1 in itertools.pairwise(bins)])
 
-    def _fit_windows(self, sixd: Tensor, trans: Tensor, targets: _Targets, stage: str, ground: Ground | None) -> BodyFit:
+    def _fit_windows(self, sixd: Tensor, trans: Tensor, targets: Targets, stage: str, ground: Ground | None) -> BodyFit:
         out_sixd, out_trans = sixd.clone(), trans.clone()
         for number, frames in enumerate(self._windows()):
             fitted_sixd, fitted_trans = self._optimise(
-                sixd[frames], trans[frames], targets.window(frames), stage, ground=_cut_ground(ground, frames)
+                sixd[frames], trans[frames], targets.of(frames), stage, ground=_cut_ground(ground, frames)
             )
             if number == 0:
                 out_sixd[frames], out_trans[frames] = fitted_sixd, fitted_trans
@@ -329,7 +277,7 @@ class BodyFitter:
             matrix_from_6d(out_sixd).numpy(), out_trans.numpy(), self.betas.numpy(), self._joint_confidence(targets)
         )
 
-    def _joint_confidence(self, targets: _Targets) -> np.ndarray:
+    def _joint_confidence(self, targets: Targets) -> np.ndarray:
         """(T,22): the best landmark that a joint's subtree shows, since a seen hand fixes the elbow."""
         confidence = np.zeros((len(self.times), 22), np.float32)
         for landmark, joint in enumerate(self.points.joints):
@@ -340,7 +288,7 @@ class BodyFitter:
         return confidence
 
     def _optimise(
-        self, sixd: Tensor, trans: Tensor, targets: _Targets, stage: str, fit_shape: bool = False, ground: Ground | None = None
+        self, sixd: Tensor, trans: Tensor, targets: Targets, stage: str, fit_shape: bool = False, ground: Ground | None = None
     ) -> tuple[Tensor, Tensor]:
         sixd, trans = (frames_last(values.clone()).requires_grad_() for values in (sixd, trans))
         targets = targets.frames_last()
@@ -378,7 +326,7 @@ class BodyFitter:
             self.betas, self.lean = betas.detach(), lean.detach()
         return smoothed(sixd.detach(), smooth).contiguous(), smoothed(trans.detach(), smooth).contiguous()
 
-    def _missed(self, local: Tensor, trans: Tensor, rest: Tensor, points: BodyPoints, targets: _Targets) -> Tensor:
+    def _missed(self, local: Tensor, trans: Tensor, rest: Tensor, points: BodyPoints, targets: Targets) -> Tensor:
         """(T,K) sigmas, see `kicks.misses`."""
         marks = points.positions(*pose_chain(local, rest)) + trans[:, None]
         names = [BLAZEPOSE_NAMES[i] for i in points.landmarks]
@@ -389,7 +337,7 @@ class BodyFitter:
         return kicks.misses(off(marks), off(marks[:, other]), places, targets.weights, targets.times, targets.alone, names)
 
     def _energy(
-        self, local: Tensor, trans: Tensor, rest: Tensor, points: BodyPoints, targets: _Targets, ground: Ground | None,
+        self, local: Tensor, trans: Tensor, rest: Tensor, points: BodyPoints, targets: Targets, ground: Ground | None,
         outlier_limits: float | Tensor,
     ) -> Tensor:
         s = self.sigmas
@@ -426,7 +374,7 @@ class BodyFitter:
             total = total + self._ground_energy(rotations, joints, trans, targets, ground)
         return total
 
-    def _ground_energy(self, rotations: Tensor, joints: Tensor, trans: Tensor, targets: _Targets, ground: Ground) -> Tensor:
+    def _ground_energy(self, rotations: Tensor, joints: Tensor, trans: Tensor, targets: Targets, ground: Ground) -> Tensor:
         s = self.sigmas
         soles = turned(targets.to_first, self.soles.positions(rotations, joints) + trans[:, None]) + targets.centre[:, None]
         contacts = torch.as_tensor(ground.contacts, dtype=torch.float32)
@@ -442,15 +390,6 @@ class BodyFitter:
 def _other_side(name: str) -> str:
     side, _, rest = name.partition("_")
     return {"left": "right_", "right": "left_"}.get(side, name) + rest
-
-
-def _select(targets: _Targets, index: Tensor) -> _Targets:
-    values = {}
-    for name in targets.__dataclass_fields__:
-        value = getattr(targets, name)
-        per_frame = isinstance(value, Tensor) and name != "K" and len(value) == len(targets.times)
-        values[name] = value[index] if per_frame else value
-    return _Targets(**values)
 
 
 def _cut_ground(ground: Ground | None, frames: slice) -> Ground | None:

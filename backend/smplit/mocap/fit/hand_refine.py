@@ -20,9 +20,10 @@ from smplit.body.rotations import matrix_from_6d, matrix_from_rotvec, sixd_from_
 from smplit.mocap.fit import energy
 from smplit.mocap.fit.adam import OneCycleAdam
 from smplit.mocap.fit.arm_chain import ARM, CHEST, ArmChain, arms_of
-from smplit.mocap.fit.body_fit import BodyFit, landmark_trust
+from smplit.mocap.fit.body_fit import BodyFit
 from smplit.mocap.fit.curves import median_step, smoothed, smoother
 from smplit.mocap.fit.hand_contact import Trunk, overlap
+from smplit.mocap.fit.landmark_trust import landmark_trust
 from smplit.mocap.fit.pose_chain import frames_last, matrices_of, turned
 from smplit.mocap.hands.landmark_fit import HandFit
 from smplit.mocap.hands.skeleton import HIGH, LOW, MIRROR, finger_tips, hand_skeleton

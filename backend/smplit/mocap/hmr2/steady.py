@@ -12,8 +12,8 @@ import numpy as np
 
 from smplit.body.model import BodyModel
 from smplit.errors import BadInput
-from smplit.mocap.fit.body_fit import landmark_trust
 from smplit.mocap.fit.initial import towards_person
+from smplit.mocap.fit.landmark_trust import landmark_trust
 from smplit.mocap.hmr2.camera import REST_PELVIS, place_in_picture
 from smplit.mocap.hmr2.estimate import Hmr2Output
 from smplit.mocap.hmr2.visibility import misfit, resting_legs, seen_joints, seen_rotations, spread_of

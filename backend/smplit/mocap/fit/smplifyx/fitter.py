@@ -15,8 +15,9 @@ from smplit import models
 from smplit.body.model import BodyModel
 from smplit.body.rotations import matrix_from_6d
 from smplit.mocap.face.landmark_fit import FaceFit
-from smplit.mocap.fit.body_fit import BodyFit, landmark_trust
+from smplit.mocap.fit.body_fit import BodyFit
 from smplit.mocap.fit.energy import POSE_WIDTHS
+from smplit.mocap.fit.landmark_trust import landmark_trust
 from smplit.mocap.fit.points import BLAZEPOSE_NAMES
 from smplit.mocap.fit.pose_prior import JOINTS, PosePrior, prior_named, read_mixture
 from smplit.mocap.fit.smplifyx.body import SmplxPoints
